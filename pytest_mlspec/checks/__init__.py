@@ -1,0 +1,22 @@
+"""The built-in checks, one file a family. Importing this package registers them in the order of `checks: standard`.
+
+Each is a pure function of its parameters and evidence: it trains nothing, opens no file and imports no torch.
+"""
+
+from __future__ import annotations
+
+# The order of these imports is that of the registry: cheap checks first.
+from pytest_mlspec.checks import (  # isort: skip
+    data,
+    gradients,
+    convergence,
+    capacity,
+    independence,
+    reproducibility,
+    resuming,
+)
+
+STANDARD: tuple[str, ...] = ("data", "gradients", "converges", "overfit", "independence", "reproducible", "resumes")
+"""The checks of `checks: standard`, in the order in which they run."""
+
+__all__ = ["STANDARD", "capacity", "convergence", "data", "gradients", "independence", "reproducibility", "resuming"]
