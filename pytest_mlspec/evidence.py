@@ -90,7 +90,8 @@ class TrainingRun:
     history; the norm is that before clipping). `losses_before` and `losses` hold the loss of each split in evaluation mode
     before the first step and at the end. `weights_digest` is the SHA-256 of every parameter and buffer, empty where the
     engine has none that can be read; `predictions_digest` that of the outputs on all splits. `examples_digest` is that of
-    the prepared data it was trained on. `parameters` counts trainable scalars.
+    the prepared data it was trained on. `parameters` counts trainable scalars. `predictions` says what the stored ones are:
+    `probabilities`, `values`, or `labels`, certain ones of an estimator that gives no probabilities.
     """
 
     engine: str
@@ -116,6 +117,7 @@ class TrainingRun:
     examples_digest: str
     resumed_at: int | None = None
     loss_floor: float = 0.0
+    predictions: str = "probabilities"
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, metadata={"volatile": True})
     hash_seed: str = field(default="", metadata={"volatile": True})

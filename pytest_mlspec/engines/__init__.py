@@ -1,0 +1,123 @@
+"""Engines by name: what carries out a training. Nothing heavy is imported before an engine runs.
+
+An engine is one function, `(job, work) -> Result` with a `TrainingRun`, in a module of its own; `restore` gives back what it
+trained. To add one, write the module and its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_mlspec.jobs import GradientFlow, Job, Resume, Train
+from pytest_mlspec.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_mlspec.recipe.protocol import Examples, Inputs
+    from pytest_mlspec.recipe.work import Result, Work
+
+
+class Predictor(Protocol):
+    """A trained model in evaluation mode."""
+
+    @property
+    def dtype(self) -> str:
+        """The precision that it computes in, `float32` or `float64`."""
+
+    def __call__(self, inputs: Inputs) -> NDArray[np.float64]:
+        """The predictions for prepared inputs, in the order of the rows: probabilities [N, C] or values [N]."""
+
+    def outputs(self, examples: Examples) -> NDArray[Any]:
+        """What the model itself gives for `examples` as one batch, such as logits."""
+
+    def precise(self) -> Predictor:
+        """The same model in float64 where it can compute in that, else this one."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine: the module of its functions `run` and `restore`, the packages it imports, and what it can be asked.
+
+    `refuses` names the keys of `train` that mean nothing to it; `missing` says why, job by job, of what it cannot do.
+    """
+
+    name: str
+    module: str
+    preload: bool
+    refuses: frozenset[str] = frozenset()
+    missing: tuple[tuple[type[Any], str], ...] = ()
+
+    def cannot(self, job: Job) -> str:
+        """Why this engine cannot do `job`; empty where it can."""
+        if isinstance(job, Train) and job.batches is not None:
+            return next((why for kind, why in self.missing if kind is _OnBatches), "")
+        return next((why for kind, why in self.missing if kind is type(job)), "")
+
+    @property
+    def run(self) -> Callable[[Train | Resume, Work], Result]:
+        """Carries out a training."""
+        run: Callable[[Train | Resume, Work], Result] = import_module(self.module).run
+        return run
+
+    @property
+    def restore(self) -> Callable[[Train, Work], Predictor]:
+        """Gives back the model that `job` trained: read from its stored result, or trained again where none can be stored."""
+        restore: Callable[[Train, Work], Predictor] = import_module(self.module).restore
+        return restore
+
+
+class _OnBatches:
+    """Stands for a training on a few batches in `Engine.missing`."""
+
+
+_LOOP_KEYS = frozenset(
+    {
+        "loss",
+        "optimizer",
+        "schedule",
+        "epochs",
+        "steps",
+        "batch_size",
+        "accumulate",
+        "clip_norm",
+        "shuffle",
+        "drop_last",
+    }
+    | {"early_stop", "precision", "device"}
+)
+
+ENGINES: Registry[Engine] = Registry("engine")
+ENGINES.add("torch", Engine("torch", "pytest_mlspec.engines.torch", preload=True))
+ENGINES.add(
+    "sklearn",
+    Engine(
+        "sklearn",
+        "pytest_mlspec.engines.sklearn",
+        preload=False,
+        refuses=_LOOP_KEYS,
+        missing=(
+            (_OnBatches, "an estimator of scikit-learn is fitted as a whole, not batch by batch"),
+            (Resume, "an estimator of scikit-learn cannot be interrupted and resumed"),
+            (GradientFlow, "an estimator of scikit-learn has no gradients"),
+        ),
+    ),
+)
+ENGINES.add(
+    "callable",
+    Engine(
+        "callable",
+        "pytest_mlspec.engines.callable",
+        preload=True,
+        refuses=_LOOP_KEYS,
+        missing=(
+            (_OnBatches, "the team's own fit decides its batches; a recipe with training_step and loss can be asked"),
+            (Resume, "the team's own fit cannot be interrupted; a recipe with training_step can be"),
+            (GradientFlow, "the team's own fit hides its steps; a recipe with training_step and loss can be asked"),
+        ),
+    ),
+)

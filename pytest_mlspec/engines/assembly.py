@@ -1,0 +1,266 @@
+"""A recipe becomes what the core trains: rows on the device, settings, and new states of model, optimiser and schedule.
+
+The engine and the probes build everything here, so what a probe looks at is what the engine trains.
+
+Shape letters: N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from pytest_mlspec.engines.declared_loss import DeclaredLoss, declared_loss
+from pytest_mlspec.errors import DataError, RecipeError, did_you_mean
+from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe
+from pytest_mlspec.recipe.targets import label_text
+from pytest_mlspec.recipe.work import Work
+from pytest_mlspec.spec import Training
+from pytest_mlspec.training.batches import Batch, CollatedSource, Inputs, ResidentSource, Source
+from pytest_mlspec.training.device import DeviceChoice, choose
+from pytest_mlspec.training.early_stop import EarlyStop
+from pytest_mlspec.training.evaluation import model_outputs
+from pytest_mlspec.training.loop import LoopSettings
+from pytest_mlspec.training.losses import LossFunction
+from pytest_mlspec.training.schedule import Schedule
+from pytest_mlspec.training.seeding import seed_everything
+from pytest_mlspec.training.state import State
+
+# Evaluation needs no gradients, so its batches may be larger; a loss of the team's own may mean the batch that it sees.
+_EVALUATION_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything that the core needs of one recipe.
+
+    `examples` are the rows that are trained on; `positive` is the class number that binary metrics count; `batches` is the
+    number of batches where the training is restricted to a few.
+    """
+
+    training: Training
+    recipe: Recipe
+    prepared: Prepared
+    examples: Examples
+    declared: DeclaredLoss
+    device: DeviceChoice
+    settings: LoopSettings
+    positive: int
+    batches: int | None = None
+
+    @property
+    def loss(self) -> LossFunction:
+        """The recipe's loss."""
+        assert self.recipe.loss is not None, "a recipe for the engine torch has a loss"
+        return self.recipe.loss
+
+    @property
+    def total_steps(self) -> int:
+        """The optimiser steps of the whole training."""
+        return self.settings.total_steps(len(self.examples))
+
+    @property
+    def evaluation_rows(self) -> int:
+        """The rows of a batch in evaluation."""
+        return max(_EVALUATION_ROWS, self.settings.batch_size) if self.declared.name else self.settings.batch_size
+
+    @property
+    def loss_floor(self) -> float:
+        """The lowest value of the loss on the rows that are trained on."""
+        return self.declared.floor(self.examples.targets) if self.declared.name else self.recipe.loss_floor
+
+    def notes(self, shape: Sequence[int]) -> tuple[str, ...]:
+        """What a reader of the run should know; `shape` is that of the model's outputs."""
+        restricted = (
+            f"trained on {self.batches} of its batches, at a constant rate, without early stop" if self.batches else ""
+        )
+        return tuple(note for note in (*self.recipe.notes, self.declared.note(shape), restricted) if note)
+
+    def source(self, examples: Examples) -> Source:
+        """`examples` as the core fetches them."""
+        return source_of(examples, self.recipe, self.device.device)
+
+    def on_batches(self, count: int, *, seed: int) -> Assembly:
+        """The same training on the first `count` batches of its first epoch alone, in a fixed order at a constant rate."""
+        order = self.settings.order(len(self.examples), seed)
+        batches = [index for step in order.steps(0) for index in step][:count]
+        if not batches:
+            raise DataError(
+                f"{len(self.examples)} training rows make no batch of {self.settings.batch_size}", key="train"
+            )
+        settings = replace(
+            self.settings,
+            steps=self.total_steps,
+            epochs=None,
+            accumulate=1,
+            shuffle=False,
+            drop_last=False,
+            early_stop=None,
+        )
+        rows = self.examples.take(torch.cat(batches).numpy())
+        return replace(self, examples=rows, settings=settings, batches=len(batches))
+
+    def new_model(self, seed: int) -> nn.Module:
+        """A new model on the device, from generators seeded with `seed`."""
+        seed_everything(seed)
+        return self._build_model()
+
+    def new_state(self, seed: int, *, seeded: bool = True) -> State:
+        """A training at its beginning. With `seeded` false the model draws from the generators as they stand."""
+        if seeded:
+            seed_everything(seed)
+        model = self._build_model()
+        optimizer = self._build_optimizer(model)
+        schedule = self._build_schedule(optimizer) if self.batches is None else None
+        return State(model, optimizer, schedule, seed, self.device.device)
+
+    def output_shape(self, model: nn.Module) -> torch.Size:
+        """The shape of the outputs for two rows; raises RecipeError where it does not fit the task.
+
+        Layers that take their size from the first input are complete after it.
+        """
+        rows = self.examples.take(np.arange(min(2, len(self.examples))))
+        shape = model_outputs(model, self.source(rows), len(rows)).shape
+        self.declared.reading(shape)
+        return shape
+
+    def _build_model(self) -> nn.Module:
+        assert self.recipe.build_model is not None, "a recipe for the engine torch has a model"
+        model = self.recipe.build_model(self.prepared)
+        if not isinstance(model, nn.Module):
+            raise RecipeError(f"build_model returned a {type(model).__name__}, not an nn.Module", key="model")
+        model.to(self.device.device)
+        self.output_shape(model)
+        return model
+
+    def _build_optimizer(self, model: nn.Module) -> Optimizer:
+        assert self.recipe.optimizer is not None, "a recipe for the engine torch has an optimizer"
+        optimizer = self.recipe.optimizer(model)
+        if not isinstance(optimizer, Optimizer):
+            raise RecipeError(
+                f"optimizer returned a {type(optimizer).__name__}, not a torch.optim.Optimizer", key="recipe.optimizer"
+            )
+        return optimizer
+
+    def _build_schedule(self, optimizer: Optimizer) -> Schedule | None:
+        if self.recipe.schedule is None:
+            return None
+        if "schedule" not in self.recipe.given:
+            an_epoch = self.settings.order(len(self.examples), 0).steps_per_epoch
+            schedule: Schedule = self.recipe.schedule(optimizer, self.total_steps, steps_per_epoch=an_epoch)  # type: ignore[call-arg]
+            return schedule
+        scheduler = self.recipe.schedule(optimizer, self.total_steps)
+        if not isinstance(scheduler, LRScheduler):
+            raise RecipeError(
+                f"schedule returned a {type(scheduler).__name__}, not a torch.optim.lr_scheduler.LRScheduler",
+                key="train.schedule",
+            )
+        return Schedule(scheduler, total_steps=self.total_steps)
+
+
+def assemble(work: Work, *, steps: int | None = None, prepared: Prepared | None = None) -> Assembly:
+    """The assembly of the recipe of `work`. `steps` replaces the declared length, `prepared` the examples."""
+    training = work.spec.train
+    examples = prepared or work.prepared
+    if not len(examples.splits.get("train", ())):
+        raise DataError("0 rows in the training split", key="data.split")
+    return Assembly(
+        training,
+        work.recipe,
+        examples,
+        examples.splits["train"],
+        declared_loss(training, work.recipe, len(examples.classes)),
+        choose(training.device),
+        _settings(training, steps),
+        _positive(work, examples),
+    )
+
+
+def source_of(examples: Examples, recipe: Recipe, device: torch.device) -> Source:
+    """`examples` on the device as a whole, or batch by batch where the recipe has a `collate` of its own."""
+    if "collate" not in recipe.given or recipe.collate is None:
+        return ResidentSource(_each(examples.inputs), as_tensor(examples.targets), device)
+    collate = recipe.collate
+
+    def batch_of(index: Tensor) -> Batch:
+        return _batch(collate(examples.take(index.numpy())), index)
+
+    return CollatedSource(len(examples), batch_of, device)
+
+
+def as_tensor(values: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor on the CPU of its own; float64 becomes float32, the type that models have."""
+    if values.dtype.kind not in "biuf":
+        raise RecipeError(
+            f"the prepared inputs are of type {values.dtype}, which no tensor holds",
+            key="data.prepare",
+            advice="encode them in `prepare`, or give the recipe a `collate`",
+        )
+    return torch.from_numpy(np.array(values, dtype=np.float32 if values.dtype == np.float64 else values.dtype))
+
+
+def early_stop_of(training: Training) -> EarlyStop | None:
+    """The rule of the spec; the metric's own direction decides what is better."""
+    from pytest_mlspec.quantities import METRICS
+
+    rule = training.early_stop
+    if rule is None:
+        return None
+    metric = METRICS.get(rule.monitor.partition(".")[2])
+    mode = "max" if metric is not None and metric.higher_is_better else "min"
+    return EarlyStop(rule.monitor, rule.patience, rule.min_delta, "max" if mode == "max" else "min", rule.restore_best)
+
+
+def _positive(work: Work, prepared: Prepared) -> int:
+    """The number of the class that a binary metric counts: the declared one, else the last."""
+    declared = work.spec.task and work.spec.task.positive
+    if declared is None:
+        return len(prepared.classes) - 1
+    label = label_text(declared)
+    if label not in prepared.classes:
+        raise DataError(
+            f"there is no class {label!r}", key="task.positive", advice=did_you_mean(label, prepared.classes)
+        )
+    return prepared.classes.index(label)
+
+
+def _settings(training: Training, steps: int | None) -> LoopSettings:
+    length = training.steps if steps is None else steps
+    return LoopSettings(
+        batch_size=training.batch_size,
+        epochs=training.epochs if length is None else None,
+        steps=length,
+        accumulate=training.accumulate,
+        clip_norm=training.clip_norm,
+        shuffle=training.shuffle,
+        drop_last=training.drop_last,
+        early_stop=early_stop_of(training),
+        precision="bf16" if training.precision == "bf16" else "fp32",
+    )
+
+
+def _each(inputs: Any) -> Inputs:
+    if isinstance(inputs, Mapping):
+        return {name: as_tensor(values) for name, values in inputs.items()}
+    return as_tensor(inputs)
+
+
+def _batch(collated: Any, index: Tensor) -> Batch:
+    """What the team's `collate` returned, as a batch of the rows `index`."""
+    match collated:
+        case Batch():
+            return replace(collated, index=index)
+        case (Tensor() | dict() as inputs, Tensor() | None as targets):
+            return Batch(inputs, targets, index)
+    raise RecipeError(
+        f"collate returned a {type(collated).__name__}",
+        key="recipe.collate",
+        advice="return (inputs, targets): a tensor, or tensors by name, and the targets",
+    )

@@ -1,0 +1,165 @@
+"""What the declared loss says of a model's outputs: how they become predictions, and how low the loss can get.
+
+    losses                                              outputs          predictions
+    cross_entropy, nll, multi_margin                    [N, C]           softmax over C
+    binary_cross_entropy_with_logits                    [N] or [N, 1]    sigmoid, as two columns
+    binary_cross_entropy                                [N] or [N, 1]    as they are, as two columns
+    poisson_nll with log_input (torch's default)        [N] or [N, 1]    exp
+    every other loss of a regression                    [N] or [N, 1]    as they are
+
+The team's own loss: softmax for [N, C], sigmoid for one output a row, values for a regression; the run notes it.
+
+Shape letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pytest_mlspec.engines.predictions import FloatArray, Kind, checked
+from pytest_mlspec.errors import RecipeError
+from pytest_mlspec.recipe.protocol import Recipe
+from pytest_mlspec.spec import Training
+
+Reading = Literal["softmax", "sigmoid", "share", "exp", "values"]
+
+_OF_CLASSES: Mapping[str, Reading] = {
+    "cross_entropy": "softmax",
+    "nll": "softmax",
+    "multi_margin": "softmax",
+    "binary_cross_entropy_with_logits": "sigmoid",
+    "binary_cross_entropy": "share",
+}
+
+
+@dataclass(frozen=True)
+class DeclaredLoss:
+    """The loss of a spec by name and arguments; `name` is empty for the team's own. `classes` is 0 for a regression."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    classes: int
+
+    @property
+    def kind(self) -> Kind:
+        """What the predictions are."""
+        return "probabilities" if self.classes else "values"
+
+    def reading(self, shape: Sequence[int]) -> Reading:
+        """How outputs of `shape` [N, …] become predictions.
+
+        Raises RecipeError where the shape does not fit the task, or the loss tells nothing of its classes.
+        """
+        reading = self._named() if self.name else self._guessed(shape)
+        one_a_row = len(shape) == 1 or tuple(shape[1:]) == (1,)
+        fits = tuple(shape[1:]) == (self.classes,) if reading == "softmax" else one_a_row
+        if not fits:
+            expected = f"[N, {self.classes}]" if reading == "softmax" else "[N] or [N, 1]"
+            outputs = f"[N{''.join(f', {size}' for size in shape[1:])}]"
+            task = f"{self.classes} classes" if self.classes else "a regression"
+            raise RecipeError(
+                f"the model's outputs have the shape {outputs}; {task} with {self.name or 'your own loss'} need {expected}",
+                key="model",
+                advice="give the last layer one output for each class"
+                if self.classes
+                else "give the last layer one output",
+            )
+        return reading
+
+    def note(self, shape: Sequence[int]) -> str:
+        """What a reader of the predictions should know of them; empty where the loss defines what the outputs mean."""
+        if self.name or not self.classes:
+            return ""
+        return f"the loss is the team's own: outputs are taken as logits, predictions are their {self.reading(shape)}"
+
+    def predictions(self, outputs: Tensor) -> FloatArray:
+        """The predictions of all rows: probabilities [N, C] or values [N], worked out in float64."""
+        reading = self.reading(outputs.shape)
+        values = outputs.detach().cpu().to(torch.float64)
+        if reading != "softmax":
+            values = values.reshape(len(values))
+        match reading:
+            case "softmax":
+                values = values.softmax(dim=1)
+            case "sigmoid" | "share":
+                positive_N = values.sigmoid() if reading == "sigmoid" else values
+                values = torch.stack([1 - positive_N, positive_N], dim=1)
+            case "exp":
+                values = values.exp()
+            case "values":
+                pass
+        return checked(
+            values.numpy(), kind=self.kind, rows=len(values), classes=self.classes, source="the model", key="model"
+        )
+
+    def floor(self, targets_N: NDArray[Any]) -> float:
+        """The lowest mean loss that any outputs reach on these targets. Not for the team's own loss."""
+        if self.name == "cross_entropy" and self.arguments.get("label_smoothing"):
+            return _smoothed_floor(
+                targets_N,
+                classes=self.classes,
+                smoothing=self.arguments["label_smoothing"],
+                weight_C=np.array(self.arguments.get("weight") or [1.0] * self.classes, dtype=np.float64),
+                ignored=self.arguments.get("ignore_index"),
+            )
+        if self.name == "poisson_nll":
+            return _poisson_floor(targets_N.astype(np.float64), full=bool(self.arguments.get("full")))
+        return 0.0
+
+    def _named(self) -> Reading:
+        if not self.classes:
+            if self.name in _OF_CLASSES:
+                raise RecipeError(f"{self.name} is a loss of classes, and the task is a regression", key="train.loss")
+            logarithmic = self.name == "poisson_nll" and self.arguments.get("log_input", True)
+            return "exp" if logarithmic else "values"
+        if self.name not in _OF_CLASSES:
+            raise RecipeError(
+                f"{self.name} does not tell how outputs become the probabilities of {self.classes} classes",
+                key="train.loss",
+                advice=", ".join(_OF_CLASSES),
+            )
+        return _OF_CLASSES[self.name]
+
+    def _guessed(self, shape: Sequence[int]) -> Reading:
+        if not self.classes:
+            return "values"
+        one_a_row = len(shape) == 1 or tuple(shape[1:]) == (1,)
+        return "sigmoid" if one_a_row and self.classes == 2 else "softmax"
+
+
+def declared_loss(training: Training, recipe: Recipe, classes: int) -> DeclaredLoss:
+    """The loss that `training` declares, or that of its task."""
+    if "loss" in recipe.given:
+        return DeclaredLoss("", {}, classes)
+    if training.loss is None:
+        return DeclaredLoss("cross_entropy" if classes else "mse", {}, classes)
+    return DeclaredLoss(training.loss.use, training.loss.arguments, classes)
+
+
+def _smoothed_floor(
+    targets_N: NDArray[Any], *, classes: int, smoothing: float, weight_C: FloatArray, ignored: int | None
+) -> float:
+    """The entropy of the smoothed targets, weighted as torch weighs: every class of a row by its own weight."""
+    counts_C = np.bincount(targets_N[targets_N != ignored], minlength=classes)
+    mass_CC = np.diag((1 - smoothing) * weight_C) + smoothing / classes * weight_C
+    total_C = mass_CC.sum(axis=1)
+    shares_CC = mass_CC / total_C[:, None]
+    entropy_C = -np.sum(shares_CC * np.log(np.where(shares_CC > 0, shares_CC, 1)), axis=1)
+    return float(counts_C @ (total_C * entropy_C) / (counts_C @ weight_C))
+
+
+def _poisson_floor(targets_N: FloatArray, *, full: bool) -> float:
+    """The loss of a model that predicts every target; `full` adds Stirling's term for targets above 1, as torch does."""
+    logs_N = np.log(np.where(targets_N > 0, targets_N, 1))
+    losses_N = targets_N - targets_N * logs_N
+    if full:
+        stirling_N = targets_N * logs_N - targets_N + 0.5 * (np.log(2 * np.pi) + logs_N)
+        losses_N = losses_N + np.where(targets_N > 1, stirling_N, 0)
+    return float(losses_N.mean())

@@ -1,0 +1,208 @@
+"""The engine torch: a recipe of model, loss and optimiser, trained by the core (`training/`) on one device.
+
+A training on a few batches (`Train(batches=k)`) takes every step that it was asked for, at a constant rate, so its history
+has the declared length. Left out: a recipe's own save and restore.
+
+Shape letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pytest_mlspec.engines.assembly import Assembly, assemble
+from pytest_mlspec.engines.live import Live
+from pytest_mlspec.engines.outside import from_outside
+from pytest_mlspec.engines.predictions import FloatArray, as_arrays, digest
+from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.errors import TrainingError
+from pytest_mlspec.evidence import Array, TrainingRun
+from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.recipe.protocol import Examples, Inputs
+from pytest_mlspec.recipe.work import Result, Work
+from pytest_mlspec.training import checkpoint
+from pytest_mlspec.training.batches import Batch, forward
+from pytest_mlspec.training.evaluation import evaluation_mode
+from pytest_mlspec.training.history import History
+from pytest_mlspec.training.loop import fit
+from pytest_mlspec.training.seeding import perturb
+from pytest_mlspec.training.state import State
+from pytest_mlspec.training.weights import load_weights, save_weights, weights_digest
+
+WEIGHTS = "weights.safetensors"
+_CHECKPOINT = "checkpoint"
+
+
+def run(job: Train | Resume, work: Work) -> Result:
+    """Trains the recipe of `work` from scratch, and measures it on every split before and after.
+
+    Raises TrainingError where no step can be taken or a loss is not finite, RecipeError where a part of the recipe does not
+    fit, UserCodeError for an exception of the team's code.
+    """
+    with from_outside("the training", key="model"):
+        return _run(job, work)
+
+
+def restore(job: Train, work: Work) -> TorchPredictor:
+    """The model that `job` trained, in evaluation mode, from its stored weights."""
+    with from_outside("the restored model", key="model"):
+        assembly = assemble(work)
+        module = assembly.new_model(_seed(job, work))
+        load_weights(module, work.needed[job].file(WEIGHTS))
+        return TorchPredictor(module.eval(), assembly)
+
+
+@dataclass(frozen=True)
+class TorchPredictor:
+    """A trained model and the way of rows into it. `dtype` is the precision of its parameters and inputs."""
+
+    module: nn.Module
+    assembly: Assembly
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __call__(self, inputs: Inputs) -> FloatArray:
+        """Probabilities [N, C] or values [N] for prepared inputs."""
+        rows = len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
+        examples = Examples(inputs, np.zeros(rows, dtype=self.assembly.examples.targets.dtype), np.arange(rows))
+        return self.assembly.declared.predictions(self._forward(examples))
+
+    def outputs(self, examples: Examples) -> NDArray[Any]:
+        """What the module itself returns for `examples` as one batch: logits, where the loss takes those."""
+        outputs = self._forward(examples)
+        return (outputs if outputs.dtype == torch.float64 else outputs.float()).numpy()
+
+    def precise(self) -> TorchPredictor:
+        """The same model in double precision; this one, where it cannot compute in that."""
+        try:
+            double = replace(self, module=copy.deepcopy(self.module).double(), dtype="float64")
+            return double if double._forward(self.assembly.examples.take(np.arange(1))).dtype == torch.float64 else self
+        except Exception:  # whatever the team's forward raises where it makes tensors of its own in single precision
+            return self
+
+    def _forward(self, examples: Examples) -> Tensor:
+        batch = self.assembly.source(examples).fetch(torch.arange(len(examples)))
+        with evaluation_mode(self.module), torch.inference_mode():
+            outputs: Tensor = forward(self.module, _cast(batch, getattr(torch, self.dtype)))
+        return outputs.cpu()
+
+
+def _run(job: Train | Resume, work: Work) -> Result:
+    if isinstance(job, Train) and job.fresh:
+        perturb()
+    seed = _seed(job, work)
+    assembly = assemble(work, steps=job.steps)
+    measured: Mapping[str, Examples] = assembly.prepared.splits
+    if isinstance(job, Train) and job.batches is not None:
+        assembly = assembly.on_batches(job.batches, seed=seed)
+        measured = {"train": assembly.examples}
+    splits = Splits(assembly, measured)
+    state = assembly.new_state(seed)
+    shape = assembly.output_shape(state.model)
+    losses_before = splits.losses(state.model)
+    resumed_at = None
+    if isinstance(job, Resume):
+        resumed_at = _interrupt(job, work, assembly, splits, state)
+        perturb()  # from here on nothing counts but what is restored
+        assembly = assemble(replace(work), steps=job.steps, prepared=assembly.prepared)
+        splits = Splits(assembly, measured)
+        state = assembly.new_state(seed, seeded=False)
+        checkpoint.restore(state, work.folder / _CHECKPOINT)
+        shutil.rmtree(work.folder / _CHECKPOINT)
+    history = _fit(state, assembly, splits, work)
+
+    predictions = splits.predictions(state.model)
+    evidence = TrainingRun(
+        engine="torch",
+        seed=seed,
+        device=assembly.device.name,
+        device_reason=assembly.device.reason,
+        threads=torch.get_num_threads(),
+        steps=state.step,
+        epochs=state.epoch,
+        planned_steps=assembly.total_steps,
+        rows=len(assembly.examples),
+        parameters=sum(parameter.numel() for parameter in state.model.parameters() if parameter.requires_grad),
+        stopped=history.stopped,
+        best_epoch=history.best_epoch,
+        loss_S=Array.of(history.loss_S),
+        gradient_norm_S=Array.of(history.gradient_norm_S),
+        learning_rate_S=Array.of(history.learning_rate_S),
+        epochs_log=history.epochs_log,
+        losses_before=losses_before,
+        losses=splits.losses(state.model),
+        weights_digest=weights_digest(state.model),
+        predictions_digest=digest(predictions),
+        examples_digest=assembly.prepared.digest,
+        resumed_at=resumed_at,
+        loss_floor=assembly.loss_floor,
+        predictions=assembly.declared.kind,
+        notes=assembly.notes(shape),
+        seconds=float(history.seconds_E.sum()),
+        hash_seed=os.environ.get("PYTHONHASHSEED", ""),
+    )
+    save_weights(state.model, work.folder / WEIGHTS)
+    return Result(evidence, as_arrays(predictions), files=(WEIGHTS,))
+
+
+def _interrupt(job: Resume, work: Work, assembly: Assembly, splits: Splits, state: State) -> int:
+    """Trains `state` up to the step of the interruption, which is returned, and saves it.
+
+    Where the training ends by itself before that step, the share is taken of the steps that it takes.
+    """
+    at = _step_at(job.at, assembly.total_steps)
+    _fit(state, assembly, splits, work, until=at)
+    if state.stopped_early:
+        at = _step_at(job.at, state.step)
+        state = assembly.new_state(state.seed)
+        _fit(state, assembly, splits, work, until=at)
+    checkpoint.save(state, work.folder / _CHECKPOINT)
+    return at
+
+
+def _step_at(share: float, steps: int) -> int:
+    """The step, not the first and not the last, at this share of `steps`."""
+    if steps < 2:
+        raise TrainingError("a training of 1 step cannot be interrupted", key="train", advice="train for more steps")
+    return min(max(1, round(share * steps)), steps - 1)
+
+
+def _fit(state: State, assembly: Assembly, splits: Splits, work: Work, until: int | None = None) -> History:
+    order = assembly.settings.order(len(assembly.examples), state.seed)
+    live = Live(work.report, state, total_steps=assembly.total_steps, steps_per_epoch=order.steps_per_epoch)
+    return fit(
+        state,
+        live.watched(assembly.source(assembly.examples)),
+        settings=assembly.settings,
+        loss=assembly.loss,
+        training_step=assembly.recipe.training_step,
+        evaluate=splits.after_epoch(work.spec.train) if assembly.batches is None else None,
+        on_epoch=live.on_epoch,
+        until=until,
+    )
+
+
+def _seed(job: Train | Resume, work: Work) -> int:
+    return work.spec.train.seed if isinstance(job, Resume) or job.seed is None else job.seed
+
+
+def _cast(batch: Batch, dtype: torch.dtype) -> Batch:
+    """`batch` with floating-point inputs in `dtype`."""
+
+    def cast(values: Tensor) -> Tensor:
+        return values.to(dtype) if values.is_floating_point() else values
+
+    inputs = batch.inputs
+    return replace(
+        batch,
+        inputs={name: cast(values) for name, values in inputs.items()} if isinstance(inputs, dict) else cast(inputs),
+    )

@@ -1,0 +1,299 @@
+"""`Scores`: metrics of stored predictions, computed by scikit-learn on exactly the rows that are asked for.
+
+A metric that has no value (no rows, one class, a division by zero, a prediction that is not finite) is a score with its
+reason, never a number.
+
+Shape letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlspec.errors import DataError, MeasurementError, StoreError, did_you_mean
+from pytest_mlspec.evidence import Score, ScoreTable, TrainingRun
+from pytest_mlspec.jobs import MetricRequest, Scores
+from pytest_mlspec.quantities import METRICS, Metric
+from pytest_mlspec.recipe.preparation import load_rows
+from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
+from pytest_mlspec.recipe.splitting import column_of
+from pytest_mlspec.recipe.targets import label_text
+from pytest_mlspec.recipe.work import Result, Stored, Work
+
+if TYPE_CHECKING:
+    from pytest_mlspec.recipe.protocol import NumpyArray
+
+_CONFUSIONS = 5
+_SHOWN_VALUES = 20
+# What a row of probabilities in single precision may lack of 1.
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions for some rows: `labels` [N] or `values` [N], and `probabilities` [N, C] where the engine has them."""
+
+    labels: NumpyArray | None = None
+    probabilities: NumpyArray | None = None
+    values: NumpyArray | None = None
+
+    def take(self, positions: NumpyArray) -> Predictions:
+        """Those of the rows at `positions`."""
+        return Predictions(
+            *(None if part is None else part[positions] for part in (self.labels, self.probabilities, self.values))
+        )
+
+
+def score(job: Scores, work: Work) -> Result:
+    """The score of every request, and which classes are confused most on each split."""
+    bench = _Bench(work, work.prepared, work.needed[job.of])
+    scores = {request.key: bench.score(request) for request in job.requests}
+    return Result(ScoreTable(scores, bench.confused()))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What the metrics are computed from."""
+
+    work: Work
+    prepared: Prepared
+    stored: Stored
+
+    def score(self, request: MetricRequest) -> Score:
+        """The metric of one request, or why it has no value."""
+        rows = 0
+        try:
+            examples = self._examples(request.split)
+            positions = self._positions(request)
+            rows = len(positions)
+            predictions = self._of_dummy(examples) if request.of == "dummy" else self.predictions(request.split)
+            targets_N = examples.targets[positions]
+            value = self._value(request, targets_N, predictions.take(positions))
+        except (MeasurementError, DataError) as error:
+            return Score(None, rows, error.message, error.advice)
+        return Score(value, rows)
+
+    def confused(self) -> dict[str, tuple[tuple[str, str, int], ...]]:
+        """The pairs (true class, predicted class, rows) that are confused most, by split."""
+        if not self.prepared.classes:
+            return {}
+        found: dict[str, tuple[tuple[str, str, int], ...]] = {}
+        for split, examples in self.prepared.splits.items():
+            try:
+                predicted = self.predictions(split).labels
+            except MeasurementError:  # the scores of that split say so
+                continue
+            assert predicted is not None, "a classification has labels"
+            found[split] = _confused(examples.targets, predicted, self.prepared.classes)
+        return found
+
+    def predictions(self, split: str) -> Predictions:
+        """The stored predictions of the model on a split, checked; raises MeasurementError."""
+        import numpy as np
+
+        rows = len(self._examples(split))
+        try:
+            outputs = np.asarray(self.stored.array(f"predictions/{split}"), dtype=np.float64)
+        except StoreError:
+            raise MeasurementError(f"the training stored no predictions for split {split}") from None
+        _demand_finite(outputs, rows, split, self.prepared)
+        if not self.prepared.classes:
+            return Predictions(values=outputs)
+        run = self.stored.evidence
+        are_labels = isinstance(run, TrainingRun) and run.predictions == "labels"
+        return Predictions(labels=outputs.argmax(axis=1), probabilities=None if are_labels else outputs)
+
+    @cached_property
+    def _raw_rows(self) -> Mapping[str, Rows]:
+        return load_rows(self.work.recipe)
+
+    @cached_property
+    def _dummy(self) -> Any:
+        import numpy as np
+        from sklearn.dummy import DummyClassifier, DummyRegressor
+
+        train = self.prepared.splits["train"]
+        dummy = DummyClassifier(strategy="prior") if self.prepared.classes else DummyRegressor(strategy="mean")
+        return dummy.fit(np.zeros((len(train), 1)), train.targets)
+
+    def _of_dummy(self, examples: Examples) -> Predictions:
+        import numpy as np
+
+        nothing = np.zeros((len(examples), 1))
+        if not self.prepared.classes:
+            return Predictions(values=self._dummy.predict(nothing))
+        probabilities_NC = np.zeros((len(examples), len(self.prepared.classes)))
+        probabilities_NC[:, self._dummy.classes_] = self._dummy.predict_proba(nothing)
+        return Predictions(labels=self._dummy.predict(nothing), probabilities=probabilities_NC)
+
+    def _examples(self, split: str) -> Examples:
+        if split not in self.prepared.splits:
+            known = ", ".join(self.prepared.splits)
+            raise MeasurementError(f"there is no split {split!r}", advice=f"splits: {known}")
+        return self.prepared.splits[split]
+
+    def _positions(self, request: MetricRequest) -> NumpyArray:
+        """The positions within the split of the rows that the request asks for."""
+        import numpy as np
+
+        examples = self._examples(request.split)
+        chosen = np.ones(len(examples), dtype=bool)
+        if request.where:
+            rows = self._raw_rows.get(request.split)
+            if rows is None or not np.array_equal(rows.index, examples.index):
+                raise MeasurementError(
+                    f"the rows of split {request.split} were others when they were loaded again",
+                    advice="make load and split give the same rows in the same order each time: seed what they draw",
+                )
+            for column, value in request.where:
+                chosen &= _matches(rows, column, value, request.split)
+        if not chosen.any():
+            asked = " and ".join(f"{column}={value}" for column, value in request.where)
+            raise MeasurementError(f"0 rows of split {request.split}{f' have {asked}' if asked else ''}")
+        return np.flatnonzero(chosen)
+
+    def _value(self, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions) -> float:
+        """The value of the metric; `targets_N` and `predictions` are those of the rows that count."""
+        metric = METRICS[request.metric]
+        if self.prepared.classes and metric.tasks.isdisjoint({"binary", "multiclass"}):
+            raise MeasurementError(f"{metric.name} is a metric of values, and the targets are classes")
+        if not self.prepared.classes:
+            if metric.reads != "values":
+                raise MeasurementError(f"{metric.name} is a metric of classes, and the targets are values")
+            return _computed(metric, (targets_N, predictions.values))
+        if metric.reads == "labels":
+            return self._of_labels(metric, request, targets_N, predictions)
+        return self._of_probabilities(metric, request, targets_N, predictions)
+
+    def _of_labels(
+        self, metric: Metric, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions
+    ) -> float:
+        labels_N = predictions.labels
+        if metric.per_class:
+            number = self._class_number(request)
+            return _computed(metric, (targets_N == number, labels_N == number), pos_label=True)
+        return _computed(metric, (targets_N, labels_N))
+
+    def _of_probabilities(
+        self, metric: Metric, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions
+    ) -> float:
+        probabilities_NC = _probabilities(predictions, metric)
+        classes = self.prepared.classes
+        present = {int(number) for number in targets_N}
+        if metric.per_class or metric.name == "brier_score":
+            number = self._class_number(request)
+            if metric.per_class and len(targets_N) in (
+                count := int((targets_N == number).sum()),
+                len(targets_N) - count,
+            ):
+                held = f"all {count}" if count else f"none of the {len(targets_N)}"
+                raise MeasurementError(f"{metric.name} is not defined: {held} rows have the class {classes[number]!r}")
+            return _computed(metric, (targets_N == number, probabilities_NC[:, number]))
+        if metric.function == "roc_auc_score" and len(present) < len(classes):
+            absent = [label for number, label in enumerate(classes) if number not in present]
+            raise MeasurementError(f"{metric.name} is not defined: no row has the class {absent[0]!r}")
+        return _computed(metric, (targets_N, probabilities_NC), labels=list(range(len(classes))))
+
+    def _class_number(self, request: MetricRequest) -> int:
+        """The number of the class that the metric counts: the one asked for, the positive one, or the last."""
+        classes = self.prepared.classes
+        task = self.work.spec.task
+        label = request.class_label
+        if label is None and task is not None and task.positive is not None:
+            label = label_text(task.positive)
+        if label is None:
+            return len(classes) - 1
+        if label not in classes:
+            raise MeasurementError(f"there is no class {label!r}", advice=did_you_mean(label, classes))
+        return classes.index(label)
+
+
+def _matches(rows: Rows, column: str, value: str, split: str) -> NumpyArray:
+    """Which rows read `value` in a raw column; raises MeasurementError where none does, with the values that there are."""
+    import numpy as np
+
+    values = column_of(rows, column, key="gates")
+    texts = np.array(
+        [None if missing else label_text(each) for each, missing in zip(values.tolist(), values.isna(), strict=True)],
+        dtype=object,
+    )
+    matching: NumpyArray = texts == value
+    if not matching.any():
+        known = sorted({text for text in texts.tolist() if text is not None})
+        few = len(known) <= _SHOWN_VALUES
+        advice = f"values: {', '.join(known)}" if few else did_you_mean(value, known)
+        raise MeasurementError(f"0 rows of split {split} have {column}={value}", advice=advice)
+    return matching
+
+
+def _demand_finite(values: NumpyArray, rows: int, split: str, prepared: Prepared) -> None:
+    """Raises unless there is a finite prediction for each row, of each class where they are probabilities."""
+    import numpy as np
+
+    shape = (rows, len(prepared.classes)) if prepared.classes else (rows,)
+    if values.shape != shape:
+        raise MeasurementError(
+            f"the predictions for split {split} have the shape {list(values.shape)}, and {list(shape)} is needed"
+        )
+    bad = np.flatnonzero(~np.isfinite(values).reshape(rows, -1).all(axis=1))
+    if len(bad):
+        row = prepared.splits[split].index[bad[0]]
+        raise MeasurementError(f"{len(bad)} predictions for split {split} are not finite, the first for row {row}")
+
+
+def _probabilities(predictions: Predictions, metric: Metric) -> NumpyArray:
+    """Rows of probabilities that sum to 1 in double precision; raises where the engine has none."""
+    import numpy as np
+
+    found = predictions.probabilities
+    if found is None:
+        raise MeasurementError(
+            f"{metric.name} needs probabilities, and the model predicts labels alone",
+            advice="choose an estimator with predict_proba, or a metric of labels",
+        )
+    sums_N = found.sum(axis=1, keepdims=True)
+    wrong = np.flatnonzero((np.abs(sums_N - 1) > _SUM_TOLERANCE)[:, 0] | (found < 0).any(axis=1))
+    if len(wrong):
+        raise MeasurementError(
+            f"the predictions are no probabilities: those of one row sum to {sums_N[wrong[0], 0]:.4g}, the lowest is"
+            f" {found[wrong[0]].min():.4g}"
+        )
+    return np.asarray(found / sums_N)
+
+
+def _computed(metric: Metric, arguments: tuple[Any, Any], **more: object) -> float:
+    """The value that scikit-learn gives; raises MeasurementError where it has none."""
+    import sklearn.metrics
+    from sklearn.exceptions import UndefinedMetricWarning
+
+    function: Callable[..., float] = getattr(sklearn.metrics, metric.function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", UndefinedMetricWarning)
+        try:
+            value = float(function(*arguments, **dict(metric.options), **more))
+        except (UndefinedMetricWarning, ValueError) as error:
+            raise MeasurementError(f"{metric.name} is not defined: {str(error).splitlines()[0]}") from error
+    if not math.isfinite(value):
+        raise MeasurementError(f"{metric.name} is {value}")
+    return value
+
+
+def _confused(
+    targets_N: NumpyArray, predicted_N: NumpyArray, classes: tuple[str, ...]
+) -> tuple[tuple[str, str, int], ...]:
+    import numpy as np
+
+    counts_CC = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(counts_CC, (targets_N, predicted_N), 1)
+    np.fill_diagonal(counts_CC, 0)
+    order = np.argsort(-counts_CC, axis=None, kind="stable")[:_CONFUSIONS]
+    pairs = [divmod(int(position), len(classes)) for position in order]
+    return tuple(
+        (classes[true], classes[other], int(counts_CC[true, other])) for true, other in pairs if counts_CC[true, other]
+    )

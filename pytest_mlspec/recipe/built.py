@@ -1,0 +1,244 @@
+"""From a spec to the extension points that it declares: a registered name is built, an import path is the user's function.
+
+Torch and scikit-learn are imported when a point is called, never before, and torch only for the engine that needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pytest_mlspec import names
+from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.recipe import transform
+from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
+from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
+from pytest_mlspec.recipe.resolve import resolve
+from pytest_mlspec.recipe.rows import as_loaded
+from pytest_mlspec.recipe.splitting import split_rows
+from pytest_mlspec.spec import Spec, Split, Use
+
+# Losses of one output a row, whatever the number of classes.
+_ONE_OUTPUT = frozenset({"binary_cross_entropy_with_logits", "binary_cross_entropy", "soft_margin", "hinge_embedding"})
+
+
+@dataclass(frozen=True)
+class Built:
+    """The points that a spec declares, by name, and those among them that name the user's code."""
+
+    points: Mapping[str, Callable[..., Any]]
+    given: frozenset[str] = field(default_factory=frozenset)
+
+
+def build(
+    spec: Spec, *, task: str, root: Path, allowed: Sequence[str] = (), without: frozenset[str] = frozenset()
+) -> Built:
+    """Every point that `spec` declares for its engine, but for those in `without`, which the recipe supplies."""
+    builder = _Builder(spec, task, root, tuple(allowed))
+    makers = {
+        "load": builder.load,
+        "split": builder.split,
+        "fit_prepare": builder.fit_prepare,
+        "prepare": builder.prepare,
+        "build_model": builder.build_model,
+    }
+    if spec.train.engine == "torch":
+        makers |= {"loss": builder.loss, "optimizer": builder.optimizer, "schedule": builder.schedule}
+    made = {name: make() for name, make in makers.items() if name not in without}
+    points = {name: point for name, point in made.items() if point is not None}
+    return Built(points, builder.given & points.keys())
+
+
+def default_loss(task: str) -> str:
+    """The loss of a task whose spec declares none."""
+    return "mse" if task == "regression" else "cross_entropy"
+
+
+@dataclass(frozen=True)
+class _Builder:
+    spec: Spec
+    task: str
+    root: Path
+    allowed: tuple[str, ...]
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The points whose declaration is an import path."""
+        data, train = self.spec.data, self.spec.train
+        uses = {
+            "load": data and data.source,
+            "build_model": self.spec.model,
+            "loss": train.loss,
+            "optimizer": train.optimizer,
+            "schedule": train.schedule,
+        }
+        paths = {name for name, use in uses.items() if use and use.is_path}
+        steps = data.prepare if data else ()
+        return frozenset(paths | ({"fit_prepare", "prepare"} if any(step.is_path for step in steps) else set()))
+
+    def load(self) -> Callable[[], Any] | None:
+        data = self.spec.data
+        if data is None:
+            return None
+        key = "data.source"
+        if not data.source.is_path:
+            from pytest_mlspec import sources
+
+            return partial(sources.load, data.source, root=self.root, target=data.target, drop=data.drop)
+        function = self._called(data.source, (), key=key)
+
+        def load() -> Rows | dict[str, Rows]:
+            found = function(**data.source.arguments)
+            rows = as_loaded(found, key=key, name=data.source.use, target=data.target, drop=data.drop)
+            if not isinstance(rows, Rows) and "split" in data.model_fields_set:
+                raise RecipeError(f"{data.source.use} gives its own splits", key="data.split", advice="remove this key")
+            return rows
+
+        return load
+
+    def split(self) -> Callable[[Rows], Mapping[str, Rows]]:
+        return partial(split_rows, split=self.spec.data.split if self.spec.data else Split())
+
+    def fit_prepare(self) -> Callable[[Rows], transform.Fitted]:
+        steps = self._steps()
+        return lambda rows: transform.fit(steps, rows.features, rows.targets)
+
+    def prepare(self) -> Callable[[Rows, transform.Fitted], Examples]:
+        # an estimator computes in double precision, and a pipeline of the user may go by the names of its columns
+        sklearn = self.spec.train.engine == "sklearn"
+        dtype = "float64" if sklearn else "float32"
+
+        def prepare(rows: Rows, fitted: transform.Fitted) -> Examples:
+            features = fitted.apply(rows.features)
+            by_name = sklearn and not fitted.steps and hasattr(features, "columns")
+            inputs = transform.as_columns(features) if by_name else transform.as_numbers(features, dtype)
+            return Examples(inputs, rows.targets, rows.index)
+
+        return prepare
+
+    def build_model(self) -> Callable[[Prepared], Any] | None:
+        model, engine = self.spec.model, self.spec.train.engine
+        if model is None or engine == "callable":
+            return None
+        if model.is_path:
+            make = self._called(model, (), key="model")
+            finish = _as_estimator if engine == "sklearn" else _as_module
+            return lambda prepared: finish(make(**model.arguments), model.use)
+        if engine == "sklearn":
+            return lambda prepared: _estimator(model)
+        if model.use not in names.MODELS:
+            raise RecipeError(f"unknown model {model.use!r}", key="model", advice=did_you_mean(model.use, names.MODELS))
+        loss = self.spec.train.loss.use if self.spec.train.loss else default_loss(self.task)
+        return partial(_mlp, model, loss)
+
+    def loss(self) -> Callable[[Any, Any], Any]:
+        loss = self.spec.train.loss or Use(use=default_loss(self.task))
+        if not loss.is_path:
+            from pytest_mlspec.training import losses
+
+            return losses.build(loss.use, loss.arguments)
+        found = resolve(loss.use, root=self.root, key="train.loss", allowed=self.allowed)
+        if isinstance(found, type):
+            check_call(found, (), loss.arguments, key="train.loss", name=loss.use)
+            made = guarded(found, key="train.loss", name=loss.use)(**loss.arguments)
+            return guarded(made, key="train.loss", name=loss.use)
+        if not loss.arguments:
+            check_arguments(found, ("outputs", "batch"), key="train.loss", name=loss.use)
+        check_call(found, ("outputs", "batch"), loss.arguments, key="train.loss", name=loss.use)
+        return partial(guarded(found, key="train.loss", name=loss.use), **loss.arguments)
+
+    def optimizer(self) -> Callable[[Any], Any]:
+        use = self.spec.train.optimizer
+        if use.is_path:
+            return partial(self._called(use, ("model",), key="train.optimizer"), **use.arguments)
+
+        def build_optimizer(model: Any) -> Any:
+            from pytest_mlspec.training import optim
+
+            return optim.build_optimizer(use.use, use.arguments, model)
+
+        return build_optimizer
+
+    def schedule(self) -> Callable[..., Any] | None:
+        use = self.spec.train.schedule
+        if use is None or not use.is_path:
+            return None  # the engine builds a named one: it knows how many steps an epoch has
+        return partial(self._called(use, ("optimizer", "steps"), key="train.schedule"), **use.arguments)
+
+    def _steps(self) -> list[transform.MakeStep]:
+        steps: list[transform.MakeStep] = []
+        for use in self.spec.data.prepare if self.spec.data else (Use(use="standard"),):
+            steps += [self._users_step(use)] if use.is_path else transform.built_steps(use.use)
+        return steps
+
+    def _users_step(self, use: Use) -> transform.MakeStep:
+        key = "data.prepare"
+        found = resolve(use.use, root=self.root, key=key, allowed=self.allowed)
+        if isinstance(found, type) or not hasattr(found, "transform"):
+            check_call(found, (), use.arguments, key=key, name=use.use)
+            make: transform.MakeStep = partial(guarded(found, key=key, name=use.use), **use.arguments)
+        elif use.arguments:
+            raise RecipeError(
+                f"{use.use} is an object, and takes no arguments", key=key, advice="name its class, or a function"
+            )
+        else:
+            make = transform.copied(found)
+        return lambda: transform.UsersStep(make(), use.use)
+
+    def _called(self, use: Use, positional: Sequence[str], *, key: str) -> Callable[..., Any]:
+        """The user's function behind `use`, checked to take these arguments and those of the spec."""
+        found = resolve(use.use, root=self.root, key=key, allowed=self.allowed)
+        if not callable(found):
+            raise RecipeError(f"{use.use} is a {type(found).__name__}, and no function", key=key)
+        check_call(found, positional, use.arguments, key=key, name=use.use)
+        return guarded(found, key=key, name=use.use)
+
+
+def _mlp(model: Use, loss: str, prepared: Prepared) -> Any:
+    from pytest_mlspec.recipe.models import MLP
+
+    inputs = prepared.splits["train"].inputs
+    if isinstance(inputs, Mapping):
+        raise RecipeError(
+            f"the model mlp takes one array, and prepare gives {len(inputs)}: {', '.join(inputs)}", key="model"
+        )
+    outputs = 1 if loss in _ONE_OUTPUT or not prepared.classes else len(prepared.classes)
+    return MLP(math.prod(inputs.shape[1:]), outputs, **model.arguments)
+
+
+def _estimator(model: Use) -> Any:
+    if model.use not in names.ESTIMATORS:
+        raise RecipeError(
+            f"unknown estimator {model.use!r}", key="model", advice=did_you_mean(model.use, names.ESTIMATORS)
+        )
+    kind = getattr(import_module(names.ESTIMATORS[model.use]), model.use)
+    known = kind().get_params(deep=False)
+    for argument in model.arguments:
+        if argument not in known:
+            advice = did_you_mean(argument, known)
+            raise RecipeError(f"{model.use} takes no argument {argument!r}", key=f"model.{argument}", advice=advice)
+    return kind(**model.arguments)
+
+
+def _as_module(model: Any, name: str) -> Any:
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise RecipeError(
+            f"{name} gives a {type(model).__name__}, and the engine torch trains an nn.Module", key="model"
+        )
+    return model
+
+
+def _as_estimator(model: Any, name: str) -> Any:
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        raise RecipeError(
+            f"{name} gives a {type(model).__name__}, and the engine sklearn needs an estimator with fit and predict",
+            key="model",
+        )
+    return model

@@ -1,0 +1,143 @@
+"""The extension points of a training pipeline, and the values that pass between them.
+
+A recipe is made from the spec (`built.py`); what the team's own code gives replaces points by name (`taken.py`). Each point
+is a plain function:
+
+    load() -> Rows                               every row, or {split name: Rows} where the source is split already
+    split(rows) -> {name: Rows}                  train, val, test
+    fit_prepare(train_rows) -> Fitted            anything; it sees the training rows alone
+    prepare(rows, fitted) -> Examples            what enters the model
+    collate(examples) -> Batch                   tensors of one batch, on the CPU
+    build_model() -> nn.Module                   (or an estimator, for the engine sklearn)
+    loss(outputs, batch) -> scalar tensor        mean over rows
+    optimizer(model) -> Optimizer
+    schedule(optimizer, steps) -> LRScheduler    stepped once for each optimiser step
+    training_step(state, batch) -> loss          may own zero_grad, backward and step; all of them or none
+    fit(examples, *, seed) -> fitted             the engine callable: the team's whole loop; examples by split
+    predict(fitted, inputs) -> array             the engine callable: probabilities [N, C] or values [N]
+
+Shape letters: N rows, F features, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+NumpyArray: TypeAlias = "np.ndarray[Any, Any]"
+Inputs: TypeAlias = "np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]"
+"""What enters a model: one array [N, …], or several by name."""
+
+POINTS = (
+    "load",
+    "split",
+    "fit_prepare",
+    "prepare",
+    "collate",
+    "build_model",
+    "loss",
+    "optimizer",
+    "schedule",
+    "training_step",
+    "fit",
+    "predict",
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Raw rows, as they were read.
+
+    `features` is a DataFrame [N, F] or an array [N, …]; `targets` [N] holds labels or values as they stand in the source;
+    `index` [N] numbers the rows within the source, so that a message can name one. `others` are the columns that `data.drop`
+    takes from the features: a split and a slice may still go by them. `target_name` is what messages call the target.
+    """
+
+    features: pd.DataFrame | NumpyArray
+    targets: NumpyArray
+    index: NumpyArray
+    others: pd.DataFrame | None = None
+    target_name: str = "target"
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, positions: NumpyArray) -> Rows:
+        """The rows at `positions` [M], in that order."""
+        import pandas as pd
+
+        features = self.features
+        taken = features.iloc[positions] if isinstance(features, pd.DataFrame) else features[positions]
+        others = None if self.others is None else self.others.iloc[positions]
+        return Rows(taken, self.targets[positions], self.index[positions], others, self.target_name)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What enters the model.
+
+    `inputs` is an array [N, …] or several by name; `targets` [N] holds class numbers (int64) or values (float32); `index`
+    [N] numbers the rows as in `Rows`. What `prepare` returns may hold the targets as they stand in the rows: they become
+    numbers afterwards, when the labels of every split are known.
+    """
+
+    inputs: Inputs
+    targets: NumpyArray
+    index: NumpyArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, positions: NumpyArray) -> Examples:
+        """The examples at `positions` [M], in that order."""
+        inputs = self.inputs
+        taken = (
+            {name: array[positions] for name, array in inputs.items()}
+            if isinstance(inputs, Mapping)
+            else inputs[positions]
+        )
+        return Examples(taken, self.targets[positions], self.index[positions])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The examples of each split, and what is known of the task.
+
+    `classes` holds the labels as text in the order of their numbers (empty for a regression); `digest` is the SHA-256 of
+    all examples.
+    """
+
+    splits: Mapping[str, Examples]
+    classes: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A pipeline, complete for its engine: every point that the engine needs is set.
+
+    `given` names the points that the team's own code supplies; what is not in it is built from the spec. `task` is binary,
+    multiclass or regression. `loss_floor` is the lowest value that the loss can take.
+    """
+
+    task: str
+    load: Callable[[], Rows | Mapping[str, Rows]]
+    split: Callable[[Rows], Mapping[str, Rows]]
+    fit_prepare: Callable[[Rows], Any]
+    prepare: Callable[[Rows, Any], Examples]
+    given: frozenset[str] = field(default_factory=frozenset)
+    build_model: Callable[[Prepared], Any] | None = None
+    collate: Callable[[Examples], Any] | None = None
+    loss: Callable[[Any, Any], Any] | None = None
+    optimizer: Callable[[Any], Any] | None = None
+    schedule: Callable[[Any, int], Any] | None = None
+    training_step: Callable[[Any, Any], Any] | None = None
+    fit: Callable[..., Any] | None = None
+    predict: Callable[..., Any] | None = None
+    loss_floor: float = 0.0
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,133 @@
+"""`data.split`: rows become training, validation and test rows, by a seeded draw or by time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlspec.errors import DataError, did_you_mean
+from pytest_mlspec.recipe.protocol import Rows
+from pytest_mlspec.spec import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pytest_mlspec.recipe.protocol import NumpyArray
+
+_KEY = "data.split"
+
+
+def split_rows(rows: Rows, split: Split) -> dict[str, Rows]:
+    """The rows of each split, in the order of the source where the split goes by time, else in the order of the draw.
+
+    The test split has `test` of all rows, rounded up as scikit-learn does, and is the one that `train_test_split` draws with
+    the same seed; the validation split is drawn from the rest. With `group`, the shares are shares of the groups.
+    """
+    if split.time is not None:
+        positions = _by_time(rows, split)
+    elif split.group is not None:
+        positions = _by_group(rows, split)
+    else:
+        positions = _by_draw(rows, split)
+    return {name: rows.take(taken) for name, taken in positions.items()}
+
+
+def column_of(rows: Rows, column: str, *, key: str) -> pd.Series:
+    """A named column of the raw rows, dropped ones included; raises DataError with the nearest name."""
+    import pandas as pd
+
+    for table in (rows.features, rows.others):
+        if isinstance(table, pd.DataFrame) and column in table.columns:
+            return table[column]
+    known = column_names(rows)
+    if not known:
+        raise DataError(f"the rows have no named columns, so no {column!r}", key=key)
+    raise DataError(f"the rows have no column {column!r}", key=key, advice=did_you_mean(column, known))
+
+
+def column_names(rows: Rows) -> list[str]:
+    """The names of the columns of the raw rows, dropped ones included; empty for an array."""
+    import pandas as pd
+
+    return [
+        str(name) for table in (rows.features, rows.others) if isinstance(table, pd.DataFrame) for name in table.columns
+    ]
+
+
+def _by_draw(rows: Rows, split: Split) -> dict[str, NumpyArray]:
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    n_test, n_val = _sizes(len(rows), split, of="rows")
+    rest = np.arange(len(rows))
+    drawn: dict[str, Any] = {}
+    for name, size in (("test", n_test), ("val", n_val)):
+        if size:
+            labels = rows.targets[rest].astype(str) if split.stratify else None
+            try:
+                rest, drawn[name] = train_test_split(rest, test_size=size, random_state=split.seed, stratify=labels)
+            except ValueError as error:  # too few rows of a class
+                raise DataError(f"the {name} split cannot be stratified: {error}", key=f"{_KEY}.stratify") from None
+    return _ordered({"train": rest, **drawn})
+
+
+def _by_group(rows: Rows, split: Split) -> dict[str, NumpyArray]:
+    import numpy as np
+    import pandas as pd
+    from sklearn.model_selection import GroupShuffleSplit
+
+    groups, names = pd.factorize(_complete(rows, split.group or "", key=f"{_KEY}.group"))
+    n_test, n_val = _sizes(len(names), split, of=f"groups of {split.group!r}")
+    rest = np.arange(len(rows))
+    drawn: dict[str, Any] = {}
+    for name, size in (("test", n_test), ("val", n_val)):
+        if size:
+            draw = GroupShuffleSplit(n_splits=1, test_size=size, random_state=split.seed)
+            kept, taken = next(draw.split(rest, groups=groups[rest]))
+            rest, drawn[name] = rest[kept], rest[taken]
+    return _ordered({"train": rest, **drawn})
+
+
+def _by_time(rows: Rows, split: Split) -> dict[str, NumpyArray]:
+    import numpy as np
+    import pandas as pd
+
+    key = f"{_KEY}.time"
+    times = _complete(rows, split.time or "", key=key)
+    if not pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_datetime64_any_dtype(times):
+        try:
+            times = pd.to_datetime(times, format="ISO8601")
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the column {split.time!r} holds no times: {str(error).splitlines()[0]}",
+                key=key,
+                advice="write numbers, or dates such as 2026-01-31 or 2026-01-31T12:00",
+            ) from None
+    order = np.argsort(times.to_numpy(), kind="stable")
+    n_test, n_val = _sizes(len(rows), split, of="rows")
+    n_train = len(rows) - n_test - n_val
+    parts = np.split(order, [n_train, n_train + n_val])
+    return _ordered(
+        {"train": parts[0], "val": parts[1], "test": parts[2]} if n_val else {"train": parts[0], "test": parts[2]}
+    )
+
+
+def _sizes(count: int, split: Split, *, of: str) -> tuple[int, int]:
+    # less than a rounding error above a whole number is that number: 0.07 * 100 is 7.000000000000001
+    n_test, n_val = (math.ceil(share * count - 1e-9) for share in (split.test, split.val))
+    if n_test + n_val >= count:
+        raise DataError(f"0 rows in split train: {count} {of}, {n_test} for test and {n_val} for val", key=_KEY)
+    return n_test, n_val
+
+
+def _complete(rows: Rows, column: str, *, key: str) -> pd.Series:
+    """The column, without a missing value."""
+    values = column_of(rows, column, key=key)
+    missing = values.isna().to_numpy()
+    if missing.any():
+        raise DataError(f"row {rows.index[missing.argmax()]} has no {column!r} ({missing.sum()} rows in all)", key=key)
+    return values
+
+
+def _ordered(positions: dict[str, Any]) -> dict[str, NumpyArray]:
+    return {name: positions[name] for name in ("train", "val", "test") if name in positions}
