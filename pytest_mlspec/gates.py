@@ -1,0 +1,104 @@
+"""Gates: one named quantity and a bound. A pure function from evidence to a verdict, like every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pytest_mlspec.check import Status, Verdict, at_least, at_most, errored, shown, within
+from pytest_mlspec.evidence import Evidence, Score, ScoreTable, TrainingRun
+from pytest_mlspec.quantities import Quantity
+from pytest_mlspec.statistics import wilson_interval
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one gate allows: `values` are one bound or the two of `within`, in the unit of the quantity.
+
+    `by` belongs to `better_than`: by how much the model must beat the baseline, in the direction of the metric.
+    """
+
+    quantity: Quantity
+    kind: str
+    values: tuple[float, ...] = ()
+    by: float = 0.0
+
+
+def judge(gate: Gate, evidence: Mapping[str, Evidence]) -> Verdict:
+    """The verdict on the evidence of the gate's jobs: `run`, a TrainingRun, and `scores`, a ScoreTable, where it has them."""
+    quantity, run, scores = gate.quantity, evidence["run"], evidence.get("scores")
+    assert isinstance(run, TrainingRun)
+    if isinstance(scores, ScoreTable):
+        measured = [scores.scores.get(request.key, Score(None, 0)) for request in quantity.requests()]
+        verdict = _of_scores(gate, measured, scores)
+    elif quantity.kind == "loss":
+        verdict = _bounded(gate, run.losses.get(quantity.split))
+        verdict = verdict.on(n=run.rows if quantity.split == "train" else None)
+    else:
+        assert quantity.value is not None
+        verdict = _bounded(gate, getattr(run, quantity.value.field))
+    return verdict.on(seed=run.seed, device=run.device).explained(*_how_it_ended(run, verdict))
+
+
+def _of_scores(gate: Gate, measured: list[Score], table: ScoreTable) -> Verdict:
+    for score in measured:
+        if score.error:
+            return replace(errored(score.error), advice=(score.advice,) if score.advice else ())
+        if score.rows == 0:
+            return errored("not measured: there is no row to measure it on")
+    value = measured[0].value
+    if gate.quantity.kind == "gap":
+        train, test = (score.value for score in measured)
+        value = None if train is None or test is None else train - test
+        return _bounded(gate, value).on(n=measured[1].rows).explained(_pair("train", train), _pair("test", test))
+    if gate.kind == "better_than":
+        return _better_than(gate, measured[0], table)
+    verdict = _bounded(gate, value).on(n=measured[0].rows)
+    return verdict.explained(_interval(gate.quantity, measured[0]), _confused(gate.quantity, verdict, table))
+
+
+def _better_than(gate: Gate, score: Score, table: ScoreTable) -> Verdict:
+    (request,) = gate.quantity.requests(of="dummy")
+    dummy = table.scores.get(request.key, Score(None, 0))
+    if dummy.error or dummy.value is None or score.value is None:
+        return errored(f"the baseline has no value: {dummy.error or 'it was not measured'}")
+    sign = 1.0 if gate.quantity.higher_is_better else -1.0
+    lead = sign * (score.value - dummy.value)
+    verdict = at_least(lead, gate.by, of="the lead over the constant baseline is")
+    return verdict.on(n=score.rows).explained(
+        f"the model reaches {shown(score.value)}, the constant baseline {shown(dummy.value)}",
+        _interval(gate.quantity, score),
+    )
+
+
+def _bounded(gate: Gate, value: float | None) -> Verdict:
+    unit = gate.quantity.unit
+    match gate.kind:
+        case "at_least":
+            return at_least(value, gate.values[0], unit=unit)
+        case "at_most":
+            return at_most(value, gate.values[0], unit=unit)
+        case _:
+            return within(value, gate.values[0], gate.values[1], unit=unit)
+
+
+def _interval(quantity: Quantity, score: Score) -> str:
+    if quantity.metric is None or not quantity.metric.share or score.value is None or not 0 <= score.value <= 1:
+        return ""
+    low, high = wilson_interval(score.value, score.rows)
+    return f"95 % interval of the measurement: {low:.3f} .. {high:.3f}"
+
+
+def _confused(quantity: Quantity, verdict: Verdict, table: ScoreTable) -> str:
+    worst = table.confused.get(quantity.split, ())
+    if not verdict.status.red or quantity.where or not worst:
+        return ""
+    return "most confused: " + ", ".join(f"{true} as {predicted} ({rows} rows)" for true, predicted, rows in worst[:3])
+
+
+def _how_it_ended(run: TrainingRun, verdict: Verdict) -> tuple[str, ...]:
+    return (f"the training {run.stopped}",) if verdict.status is Status.FAILED and run.stopped else ()
+
+
+def _pair(name: str, value: float | None) -> str:
+    return "" if value is None else f"{name}: {shown(value)}"

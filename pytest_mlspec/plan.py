@@ -1,0 +1,150 @@
+"""From a declared spec to what must be done: its claims, and the jobs behind them. Spec -> Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pytest_mlspec import checks, gates, quantities
+from pytest_mlspec.check import CHECKS, Verdict
+from pytest_mlspec.declared import Declared
+from pytest_mlspec.engines import ENGINES, Engine
+from pytest_mlspec.errors import Place
+from pytest_mlspec.evidence import Evidence
+from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, needed_by, with_seed
+from pytest_mlspec.rules import bound_values
+from pytest_mlspec.spec import CheckUse, Spec
+
+Judge = Callable[[Mapping[str, Evidence]], Verdict]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a spec: a pytest item.
+
+    `jobs` are what it needs, by the name under which `judge` takes their evidence. `skip` is the user's reason to leave it
+    out, `not_applicable` the engine's. `sentence` is what holds when it passes.
+    """
+
+    name: str
+    place: Place
+    sentence: str
+    jobs: Mapping[str, Job]
+    judge: Judge
+    skip: str = ""
+    not_applicable: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The claims of one spec in the order of its items, and every job, each after those it needs."""
+
+    declared: Declared
+    claims: tuple[Claim, ...]
+    jobs: tuple[Job, ...] = field(default=())
+
+    @property
+    def spec(self) -> Spec:
+        """The spec."""
+        return self.declared.spec
+
+    @property
+    def id(self) -> str:
+        """The plan's name among all plans of a run."""
+        return f"{self.declared.document.path}::{self.spec.name}"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that trains."""
+        return ENGINES.find(self.spec.train.engine)
+
+
+def make_plan(declared: Declared) -> Plan:
+    """The plan of a spec: checks in the order of `checks: standard`, then gates in the order of the file."""
+    claims = (*_checks(declared), *_gates(declared))
+    wanted = [job for claim in claims if not (claim.skip or claim.not_applicable) for job in claim.jobs.values()]
+    return Plan(declared, claims, tuple(in_order(wanted)))
+
+
+def in_order(jobs: Iterable[Job]) -> Iterator[Job]:
+    """`jobs` and everything they need, each once and after what it needs."""
+    seen: set[Job] = set()
+
+    def visit(job: Job) -> Iterator[Job]:
+        if job in seen:
+            return
+        for needed in needed_by(job):
+            yield from visit(needed)
+        seen.add(job)
+        yield job
+
+    for job in jobs:
+        yield from visit(job)
+
+
+def training(spec: Spec) -> Train:
+    """The training that the spec declares, as a job."""
+    return Train(seed=spec.train.seed)
+
+
+def _checks(declared: Declared) -> Iterator[Claim]:
+    spec = declared.spec
+    uses: dict[str, tuple[CheckUse, tuple[str | int, ...]]] = {}
+    for number, use in enumerate(spec.checks):
+        key: tuple[str | int, ...] = ("checks", number) if len(spec.checks) > 1 else ("checks",)
+        for name in checks.STANDARD if use.check == "standard" else ():
+            uses.setdefault(name, (CheckUse(check=name), key))
+    for number, use in enumerate(spec.checks):
+        if use.check != "standard":
+            uses[use.check] = (use, ("checks", number))
+    order = [name for name in CHECKS if name in uses]
+    engine = ENGINES.find(spec.train.engine)
+    for name in order:
+        use, key = uses[name]
+        check = CHECKS.find(name)
+        params = check.params.model_validate(dict(use.params))
+        jobs = {role: with_seed(job, spec.train.seed) for role, job in check.needs(params).items()}
+        yield Claim(
+            name,
+            declared.place(key),
+            check.claim,
+            jobs,
+            partial(_judge_check, check.judge, params),
+            skip=use.skip or "",
+            not_applicable=next((why for job in jobs.values() if (why := engine.cannot(job))), ""),
+        )
+
+
+def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[str, Evidence]) -> Verdict:
+    return judge(params, **evidence)
+
+
+def _gates(declared: Declared) -> Iterator[Claim]:
+    spec = declared.spec
+    parsed = {name: quantities.parse(name) for name in spec.gates}
+    train = training(spec)
+    scores = Scores(tuple(dict.fromkeys(_requests(spec, parsed))), of=train)
+    for name, bound in spec.gates.items():
+        quantity = parsed[name]
+        kind = next(
+            kind for kind in ("at_least", "at_most", "within", "better_than") if getattr(bound, kind) is not None
+        )
+        gate = gates.Gate(quantity, kind, bound_values(quantity, bound), bound.by or 0.0)
+        jobs: dict[str, Job] = {"run": train}
+        if quantity.metric is not None:
+            jobs["scores"] = scores
+        yield Claim(name, declared.place(("gates", name)), _sentence(gate), jobs, partial(gates.judge, gate))
+
+
+def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity]) -> Iterator[MetricRequest]:
+    for name, quantity in parsed.items():
+        yield from quantity.requests()
+        if spec.gates[name].better_than:
+            yield from quantity.requests(of="dummy")
+
+
+def _sentence(gate: gates.Gate) -> str:
+    bound = " and ".join(f"{value:g}" for value in gate.values) or f"the constant baseline by {gate.by:g}"
+    return f"{gate.quantity.name} is {gate.kind.replace('_', ' ')} {bound}."

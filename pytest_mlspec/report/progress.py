@@ -1,0 +1,60 @@
+"""Live progress of a job that takes longer than a moment: one line rewritten on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+QUIET_S = 2.0
+"""Nothing is shown of a job before it has taken this long."""
+
+BETWEEN_LINES_S = 30.0
+"""The time between two lines where a line cannot be rewritten."""
+
+
+class ProgressLine:
+    r"""Shows the latest news of the job that an item waits for. `write` takes text as it is; `rewrite` allows `\\r`."""
+
+    def __init__(
+        self, write: Callable[[str], None], *, rewrite: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write = write
+        self._rewrite = rewrite
+        self._clock = clock
+        self._next = clock() + QUIET_S
+        self._width = 0
+
+    def show(self, title: str, news: dict[str, Any]) -> None:
+        """Shows `news` of the job `title`, where it is time for it."""
+        if self._clock() < self._next:
+            return
+        text = f"{title}: {progress_text(news)}"
+        if self._rewrite:
+            self._write(f"\r{text.ljust(self._width)}")
+            self._width = len(text)
+            self._next = self._clock() + 0.1
+        else:
+            self._write(f"\n{text}")
+            self._next = self._clock() + BETWEEN_LINES_S
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._width:
+            self._write(f"\r{' ' * self._width}\r")
+            self._width = 0
+
+
+def progress_text(news: dict[str, Any]) -> str:
+    """The news of a job in a few words.
+
+    >>> progress_text({"epoch": 3, "epochs": 10, "loss": 0.21})
+    'epoch 3 of 10, loss 0.21'
+    """
+    parts = []
+    for name in ("epoch", "step"):
+        if name in news:
+            total = news.get(f"{name}s")
+            parts.append(f"{name} {news[name]}" + (f" of {total}" if total else ""))
+    parts += [f"{name} {value:.4g}" for name, value in news.items() if isinstance(value, float)]
+    return ", ".join(parts) or "running"

@@ -1,0 +1,266 @@
+"""One pytest run: the plans of its specs, the broker that carries their jobs out, the store that keeps what they gave.
+
+From a claim to its verdict: `enlist` hands the jobs of the selected claims to the broker, `answer` waits for the evidence of
+one claim and judges it. A job whose stored evidence is still true is not run (`StoredEvidence`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_mlspec import environment, jobs
+from pytest_mlspec.check import Status, Verdict, not_applicable
+from pytest_mlspec.entry import Entry
+from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
+from pytest_mlspec.jobs import Job, Prepare, Scores, Train
+from pytest_mlspec.plan import Claim, Plan, in_order
+from pytest_mlspec.store import Key, Miss, Store
+from pytest_mlspec.tasks import Limits, Outcome, Task
+from pytest_mlspec.worker import Request, StoredResult
+
+PACKAGES = ("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch")
+"""The distributions whose version is part of every key."""
+
+LOG_LINES = 40
+
+
+class Runs(Protocol):
+    """What carries tasks out: the broker, its client under xdist, or this process (`--mlspec-inline`)."""
+
+    def submit(self, tasks: Iterable[Task]) -> None:
+        """Takes tasks, each after those that it needs."""
+
+    def outcome(self, key: str, *, on_progress: Progress | None = None) -> Outcome:
+        """Waits for the outcome of a task."""
+
+    def close(self) -> None:
+        """Ends everything that still runs."""
+
+
+Progress = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The verdict on one claim, where it stands, the folders of the evidence behind it, and the end of a failed job's log."""
+
+    claim: Claim
+    verdict: Verdict
+    place: Place
+    evidence: tuple[str, ...] = ()
+    log: str = ""
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class StoredEvidence:
+    """What the broker asks before it runs a task: evidence of an earlier run that is proved to be unchanged.
+
+    With `fresh`, nothing that was stored before this run counts.
+    """
+
+    store: Store
+    fresh: bool = False
+
+    def find(self, task: Task, needed: Mapping[str, Outcome]) -> dict[str, Any] | None:
+        """The stored result of `task`, or None where it must run."""
+        found = None if self.fresh else self.look_up(task, needed)
+        if not isinstance(found, Entry):
+            return None
+        return {"entry": found.location, "digest": found.digest, "unprovable": ""}
+
+    def look_up(self, task: Task, needed: Mapping[str, Outcome]) -> Entry | Miss:
+        """The stored entry of `task`, or which ingredient of its key has changed."""
+        request = task.request
+        needs = {
+            jobs.title(jobs.from_json(job)): str((needed[name].value or {}).get("digest"))
+            for name, job in request["needs"].items()
+        }
+        found = self.store.find(Key(request["label"], request["ingredients"]), needs)
+        if isinstance(found, Entry) and (reason := found.record["unprovable"]):
+            return Miss(f"shared within one run only: {reason}")
+        return found
+
+    def lock(self, task: Task) -> AbstractContextManager[None]:
+        """Held while `task` runs, so that of several pytest processes one runs it."""
+        return self.store.lock(Key(task.request["label"], task.request["ingredients"]))
+
+
+@dataclass
+class Session:
+    """The jobs of one run. `allowed` are the packages outside the project that specs may name."""
+
+    root: Path
+    store: Store
+    runs: Runs
+    inline: bool = False
+    allowed: tuple[str, ...] = ()
+    _tasks: dict[tuple[str, Job], Task] = field(default_factory=dict)
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _told: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def enlist(self, plan: Plan, claims: Iterable[Claim]) -> None:
+        """Hands over what `claims` of `plan` need; equal jobs, of whatever spec, run once."""
+        self.runs.submit(self.tasks(plan, claims))
+
+    def tasks(self, plan: Plan, claims: Iterable[Claim]) -> list[Task]:
+        """The tasks behind `claims`, each after those that it needs."""
+        wanted = [job for claim in claims if not self._settled(claim) for job in claim.jobs.values()]
+        return [self.task(plan, job) for job in in_order(wanted)]
+
+    def task(self, plan: Plan, job: Job) -> Task:
+        """`job` made ready to run."""
+        known = self._tasks.get((plan.id, job))
+        if known is not None:
+            return known
+        needs = {self.task(plan, needed).key: jobs.to_json(needed) for needed in jobs.needed_by(job)}
+        label = f"{plan.spec.name}: {jobs.title(job)}"
+        ingredients = {
+            "pipeline": _pipeline(plan, job),
+            "job": jobs.to_json(job),
+            "environment": self._environment,
+        }
+        key = Key(label, ingredients)
+        request = Request(
+            root=str(self.root),
+            store=str(self.store.path),
+            spec=plan.declared.document.data,
+            job=jobs.to_json(job),
+            label=label,
+            ingredients=ingredients,
+            needs=needs,
+            allowed=self.allowed,
+        )
+        spawned = _on_gpu(plan)
+        task = Task(
+            key=key.digest,
+            title=label,
+            request=request.to_json(),
+            limits=Limits(plan.spec.limits.time, plan.spec.limits.memory),
+            log=str(self.store.path / "logs" / f"{key.digest[:16]}.txt"),
+            needs=tuple(needs),
+            start="fresh" if isinstance(job, Train) and job.fresh else ("spawn" if spawned else "fork"),
+            preload=plan.engine.preload and not (isinstance(job, (Prepare, Scores)) and plan.spec.recipe is None),
+            exclusive=spawned,
+        )
+        self._tasks[(plan.id, job)] = task
+        return task
+
+    def answer(self, plan: Plan, claim: Claim, *, on_progress: Progress | None = None) -> Answer:
+        """The verdict on `claim`, once its evidence is there."""
+        settled = self._settled(claim)
+        if settled is not None:
+            return Answer(claim, settled, claim.place)
+        outcomes: dict[str, Outcome] = {}
+        for role, job in claim.jobs.items():
+            outcomes[role] = self.runs.outcome(self.task(plan, job).key, on_progress=on_progress)
+        broken = [outcome for outcome in outcomes.values() if outcome.error is not None]
+        if broken:
+            # The one that failed by itself tells more than those that were not run because of it.
+            cause = min(
+                broken, key=lambda outcome: outcome.error is not None and outcome.error.kind == "DependencyError"
+            )
+            assert cause.error is not None
+            return self._unmeasured(plan, claim, cause.error, cause.log)
+        entries = {role: self._entry(outcome) for role, outcome in outcomes.items()}
+        verdict = claim.judge({role: StoredResult(entry).evidence for role, entry in entries.items()})
+        folders = tuple(
+            _shown(entry.path, self.root) for entry in {entry.location: entry for entry in entries.values()}.values()
+        )
+        reused = all(outcome.reused for outcome in outcomes.values())
+        log = "" if not verdict.status.red else "".join(_tail(outcome.log) for outcome in outcomes.values())
+        return Answer(claim, verdict, claim.place, folders, log, reused)
+
+    def result(self, plan: Plan, job: Job) -> StoredResult:
+        """The stored result of `job`, run if it has to be; raises MlspecError with what kept it from being measured."""
+        tasks = [self.task(plan, each) for each in in_order([job])]
+        self.runs.submit(tasks)
+        outcome = self.runs.outcome(tasks[-1].key)
+        if outcome.error is not None:
+            error = outcome.error
+            raise MlspecError(error.message, key=error.key, advice=error.advice, details=error.details)
+        return StoredResult(self._entry(outcome))
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        return environment.fingerprint(PACKAGES, root=self.root, threads=1)
+
+    def _entry(self, outcome: Outcome) -> Entry:
+        """The stored entry of an outcome, verified at its first use in this run."""
+        location = (outcome.value or {})["entry"]
+        if location not in self._entries:
+            self._entries[location] = self.store.open(location)
+        return self._entries[location]
+
+    def title(self, key: str) -> str:
+        """The title of the task `key`."""
+        return next((task.title for task in self._tasks.values() if task.key == key), "another job")
+
+    def _settled(self, claim: Claim) -> Verdict | None:
+        """The verdict that needs no evidence."""
+        if claim.skip:
+            return Verdict(Status.SKIPPED, claim.skip)
+        if claim.not_applicable:
+            return not_applicable(claim.not_applicable)
+        if self.inline and any(isinstance(job, Train) and job.fresh for job in claim.jobs.values()):
+            return not_applicable("it compares with a fresh interpreter, and --mlspec-inline keeps to this one")
+        return None
+
+    def _unmeasured(self, plan: Plan, claim: Claim, error: ErrorRecord, log: str) -> Answer:
+        """The answer where a job gave no evidence: what the worker found, and where in the spec it lies."""
+        if error.kind == "NotApplicableError":
+            return Answer(claim, not_applicable(error.message), claim.place)
+        place = plan.declared.place(tuple(error.key.split("."))) if error.key else claim.place
+        summary = f"{error.key}: {error.message}" if error.key else error.message
+        first = self._told.setdefault((plan.id, log, error.details), claim.name)
+        if first != claim.name and error.details:
+            return Answer(claim, Verdict(Status.ERROR, summary, facts=(f"told in full with {first}",)), place)
+        facts = tuple(error.details.rstrip().splitlines())
+        advice = (error.advice,) if error.advice else ()
+        return Answer(claim, Verdict(Status.ERROR, summary, facts=facts, advice=advice), place, log=_tail(log))
+
+
+def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:
+    """The part of the spec that decides what `job` does: preparing does not depend on how the model is trained."""
+    pipeline = plan.spec.pipeline()
+    if isinstance(job, Prepare):
+        return {name: pipeline[name] for name in ("task", "data", "recipe", "inputs")} | _what_accepts_nulls(
+            plan, pipeline
+        )
+    return pipeline
+
+
+def _what_accepts_nulls(plan: Plan, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    engine = {"engine": plan.engine.name, "loss": pipeline["train"]["loss"]}
+    return engine | ({"model": pipeline["model"]} if plan.engine.name == "sklearn" else {})
+
+
+def _on_gpu(plan: Plan) -> bool:
+    device = plan.spec.train.device
+    return device.startswith("cuda") or (device == "auto" and environment.device_class().startswith("cuda"))
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _tail(log: str) -> str:
+    """The last lines of a log; empty where there is none."""
+    try:
+        lines = Path(log).read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "".join(f"{line}\n" for line in lines[-LOG_LINES:])
+
+
+def default_slots() -> int:
+    """How many jobs run at a time: the processors that this process may use; one where a GPU does the work."""
+    if environment.device_class().startswith("cuda"):
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
