@@ -41,22 +41,34 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine: the module of its functions `run` and `restore`, the packages it imports, and what it can be asked.
+    """One engine: the module of its functions `run` and `restore`, and what it can be asked.
 
-    `refuses` names the keys of `train` that mean nothing to it; `missing` says why, job by job, of what it cannot do.
+    `preload` says that its workers are forked from the server that has torch imported; `refuses` names the keys of `train`
+    that mean nothing to it. `no_steps`, `no_resume` and `no_gradients` say why it cannot train for a number of steps or on a
+    few batches, be interrupted and resumed, or show gradients; empty where it can.
     """
 
     name: str
     module: str
     preload: bool
     refuses: frozenset[str] = frozenset()
-    missing: tuple[tuple[type[Any], str], ...] = ()
+    no_steps: str = ""
+    no_resume: str = ""
+    no_gradients: str = ""
 
     def cannot(self, job: Job) -> str:
         """Why this engine cannot do `job`; empty where it can."""
-        if isinstance(job, Train) and job.batches is not None:
-            return next((why for kind, why in self.missing if kind is _OnBatches), "")
-        return next((why for kind, why in self.missing if kind is type(job)), "")
+        match job:
+            case Train(batches=None, steps=None):
+                return ""
+            case Train():
+                return self.no_steps
+            case Resume():
+                return self.no_resume
+            case GradientFlow():
+                return self.no_gradients
+            case _:
+                return ""
 
     @property
     def run(self) -> Callable[[Train | Resume, Work], Result]:
@@ -71,24 +83,9 @@ class Engine:
         return restore
 
 
-class _OnBatches:
-    """Stands for a training on a few batches in `Engine.missing`."""
-
-
-_LOOP_KEYS = frozenset(
-    {
-        "loss",
-        "optimizer",
-        "schedule",
-        "epochs",
-        "steps",
-        "batch_size",
-        "accumulate",
-        "clip_norm",
-        "shuffle",
-        "drop_last",
-    }
-    | {"early_stop", "precision", "device"}
+_OF_THE_LOOP = frozenset(
+    {"loss", "optimizer", "schedule", "epochs", "steps", "batch_size", "accumulate", "clip_norm"}
+    | {"shuffle", "drop_last", "early_stop", "precision", "device"}
 )
 
 ENGINES: Registry[Engine] = Registry("engine")
@@ -99,12 +96,10 @@ ENGINES.add(
         "sklearn",
         "pytest_mlspec.engines.sklearn",
         preload=False,
-        refuses=_LOOP_KEYS,
-        missing=(
-            (_OnBatches, "an estimator of scikit-learn is fitted as a whole, not batch by batch"),
-            (Resume, "an estimator of scikit-learn cannot be interrupted and resumed"),
-            (GradientFlow, "an estimator of scikit-learn has no gradients"),
-        ),
+        refuses=_OF_THE_LOOP,
+        no_steps="an estimator of scikit-learn is fitted as a whole, not batch by batch",
+        no_resume="an estimator of scikit-learn cannot be interrupted and resumed",
+        no_gradients="an estimator of scikit-learn has no gradients",
     ),
 )
 ENGINES.add(
@@ -113,11 +108,9 @@ ENGINES.add(
         "callable",
         "pytest_mlspec.engines.callable",
         preload=True,
-        refuses=_LOOP_KEYS,
-        missing=(
-            (_OnBatches, "the team's own fit decides its batches; a recipe with training_step and loss can be asked"),
-            (Resume, "the team's own fit cannot be interrupted; a recipe with training_step can be"),
-            (GradientFlow, "the team's own fit hides its steps; a recipe with training_step and loss can be asked"),
-        ),
+        refuses=_OF_THE_LOOP,
+        no_steps="the team's own fit decides its batches; a recipe with training_step and loss can be asked",
+        no_resume="the team's own fit cannot be interrupted; a recipe with training_step can be",
+        no_gradients="the team's own fit hides its steps; a recipe with training_step and loss can be asked",
     ),
 )

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mlspec.engines import predictions
-from pytest_mlspec.engines.generators import perturb_generators, seed_generators, torch_is_installed
+from pytest_mlspec.engines.generators import perturb_generators, seed_generators, seed_of, torch_is_installed
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
 from pytest_mlspec.evidence import Array, TrainingRun
@@ -29,7 +29,6 @@ from pytest_mlspec.jobs import Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs, Recipe
 from pytest_mlspec.recipe.work import Result, Work
 
-_START = "the loss before training is that of the best constant prediction"
 _FITTED_ON = ("train", "val")
 
 
@@ -43,7 +42,7 @@ def run(job: Train | Resume, work: Work) -> Result:
         raise NotApplicableError("the team's own fit decides its batches and steps")
     if job.fresh:
         perturb_generators(with_torch=torch_is_installed())
-    fitted = _fit(work, _seed(job, work))
+    fitted = _fit(work, seed_of(job, work))
     splits = {name: rows for name, rows in work.prepared.splits.items() if len(rows)}
     predicted = {name: fitted(rows.inputs) for name, rows in splits.items()}
     train, kind = splits["train"], fitted.kind
@@ -53,7 +52,7 @@ def run(job: Train | Resume, work: Work) -> Result:
     nothing = Array.of(np.empty(0))
     evidence = TrainingRun(
         engine="callable",
-        seed=_seed(job, work),
+        seed=seed_of(job, work),
         device="cpu",
         device_reason="the team's own fit chooses its device",
         threads=_threads(),
@@ -73,7 +72,7 @@ def run(job: Train | Resume, work: Work) -> Result:
         weights_digest=weights,
         predictions_digest=predictions.digest(predicted),
         examples_digest=work.prepared.digest,
-        notes=(*work.recipe.notes, _START),
+        notes=(*work.recipe.notes, predictions.START_NOTE),
         seconds=fitted.seconds,
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
         predictions=kind,
@@ -83,7 +82,7 @@ def run(job: Train | Resume, work: Work) -> Result:
 
 def restore(job: Train, work: Work) -> FittedCallable:
     """What `job` fitted, fitted again with the same seed."""
-    return _fit(work, _seed(job, work))
+    return _fit(work, seed_of(job, work))
 
 
 def prediction_kind(work: Work) -> Kind:
@@ -183,7 +182,3 @@ def _weights(value: Any) -> tuple[int | None, str]:
 def _threads() -> int:
     torch = sys.modules.get("torch")
     return 1 if torch is None else int(torch.get_num_threads())
-
-
-def _seed(job: Train, work: Work) -> int:
-    return work.spec.train.seed if job.seed is None else job.seed

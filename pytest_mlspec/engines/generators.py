@@ -1,4 +1,4 @@
-"""The global random generators, for engines that may run where torch is not installed."""
+"""The seed of a training, and the global random generators where torch may not be installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import random
 from importlib.util import find_spec
 
 import numpy as np
+
+from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.recipe.work import Work
+
+
+def seed_of(job: Train | Resume, work: Work) -> int:
+    """The seed that `job` asks for, else that of its spec."""
+    return work.spec.train.seed if isinstance(job, Resume) or job.seed is None else job.seed
 
 
 def torch_is_installed() -> bool:

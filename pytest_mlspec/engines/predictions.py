@@ -22,6 +22,9 @@ from pytest_mlspec.errors import RecipeError, TrainingError
 FloatArray = NDArray[np.float64]
 Kind = Literal["probabilities", "labels", "values"]
 
+START_NOTE = "the loss before training is that of the best constant prediction"
+"""What an engine notes that sees no model before its fit."""
+
 # What a row of probabilities in single precision may lack of 1.
 _SUM_TOLERANCE = 1e-4
 

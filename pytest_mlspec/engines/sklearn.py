@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mlspec.engines import predictions
-from pytest_mlspec.engines.generators import perturb_generators, seed_generators
+from pytest_mlspec.engines.generators import perturb_generators, seed_generators, seed_of
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError
@@ -28,8 +28,6 @@ from pytest_mlspec.evidence import Array, TrainingRun
 from pytest_mlspec.jobs import Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
-
-_START = "the loss before training is that of the best constant prediction"
 
 
 def run(job: Train | Resume, work: Work) -> Result:
@@ -41,7 +39,7 @@ def run(job: Train | Resume, work: Work) -> Result:
         raise NotApplicableError("an estimator of scikit-learn is fitted as a whole: it has no batches and no steps")
     if job.fresh:
         perturb_generators(with_torch=False)
-    fitted = _fit(work, _seed(job, work))
+    fitted = _fit(work, seed_of(job, work))
     splits = {name: rows for name, rows in work.prepared.splits.items() if len(rows)}
     predicted = {name: fitted(rows.inputs) for name, rows in splits.items()}
     train = splits["train"]
@@ -51,7 +49,7 @@ def run(job: Train | Resume, work: Work) -> Result:
     nothing = Array.of(np.empty(0))
     evidence = TrainingRun(
         engine="sklearn",
-        seed=_seed(job, work),
+        seed=seed_of(job, work),
         device="cpu",
         device_reason="cpu: estimators of scikit-learn run there",
         threads=_threads(),
@@ -71,7 +69,7 @@ def run(job: Train | Resume, work: Work) -> Result:
         weights_digest="",
         predictions_digest=predictions.digest(predicted),
         examples_digest=work.prepared.digest,
-        notes=tuple(note for note in (*work.recipe.notes, *fitted.notes, of_history, _START) if note),
+        notes=tuple(note for note in (*work.recipe.notes, *fitted.notes, of_history, predictions.START_NOTE) if note),
         seconds=fitted.seconds,
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
         predictions=fitted.kind,
@@ -81,7 +79,7 @@ def run(job: Train | Resume, work: Work) -> Result:
 
 def restore(job: Train, work: Work) -> FittedEstimator:
     """The estimator that `job` fitted, fitted again with the same seed."""
-    return _fit(work, _seed(job, work))
+    return _fit(work, seed_of(job, work))
 
 
 def prediction_kind(work: Work) -> Kind:
@@ -216,7 +214,3 @@ def _threads() -> int:
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     return max((int(pool["num_threads"]) for pool in threadpool_info()), default=1)
-
-
-def _seed(job: Train, work: Work) -> int:
-    return work.spec.train.seed if job.seed is None else job.seed

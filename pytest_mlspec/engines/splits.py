@@ -5,12 +5,8 @@ Shape letters: N rows, C classes.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from pytest_mlspec.engines.assembly import Assembly
@@ -18,6 +14,7 @@ from pytest_mlspec.engines.predictions import FloatArray
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.quantities import METRICS, Metric
 from pytest_mlspec.recipe.protocol import Examples
+from pytest_mlspec.recipe.scoring import Predictions, metric_value
 from pytest_mlspec.spec import Training
 from pytest_mlspec.training.evaluation import mean_loss, model_outputs
 from pytest_mlspec.training.loop import Evaluate
@@ -59,37 +56,19 @@ class Splits:
             measured = {} if held_out is None else {f"{held_out}.loss": self.loss(state.model, held_out)}
             predicted = {split: self._predictions(state.model, split) for split, _ in monitored}
             for split, metric in monitored:
-                measured[f"{split}.{metric.name}"] = metric_value(
-                    metric, predicted[split], self._targets[split], positive=self._assembly.positive
-                )
+                measured[f"{split}.{metric.name}"] = self._score(metric, predicted[split], split)
             return measured
 
         return measure
 
+    def _score(self, metric: Metric, predicted: FloatArray, split: str) -> float:
+        classes = self._assembly.prepared.classes
+        predictions = Predictions(predicted.argmax(axis=1), predicted) if classes else Predictions(values=predicted)
+        return metric_value(metric, self._targets[split], predictions, classes=classes, counted=self._assembly.positive)
+
     def _predictions(self, model: nn.Module, split: str) -> FloatArray:
         outputs = model_outputs(model, self._sources[split], self._assembly.evaluation_rows)
         return self._assembly.declared.predictions(outputs)
-
-
-def metric_value(metric: Metric, predicted: FloatArray, targets_N: NDArray[Any], *, positive: int) -> float:
-    """The metric of scikit-learn as `quantities.METRICS` defines it; not a number where it is undefined.
-
-    `positive` is the class number that a metric of one class counts.
-    """
-    from sklearn import metrics
-
-    options: dict[str, Any] = dict(metric.options)
-    compared: tuple[NDArray[Any], NDArray[Any]] = (targets_N, predicted)
-    if metric.reads == "labels":
-        labels_N = predicted.argmax(axis=1)
-        compared = (targets_N == positive, labels_N == positive) if metric.per_class else (targets_N, labels_N)
-    elif metric.per_class or metric.name == "brier_score":
-        compared = (targets_N == positive, predicted[:, positive])
-    elif metric.reads == "probabilities":
-        options["labels"] = np.arange(predicted.shape[1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return float(getattr(metrics, metric.function)(*compared, **options))
 
 
 def _monitored(training: Training, splits: Iterable[str]) -> list[tuple[str, Metric]]:

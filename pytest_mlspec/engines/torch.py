@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pytest_mlspec.engines.assembly import Assembly, assemble
+from pytest_mlspec.engines.generators import seed_of
 from pytest_mlspec.engines.live import Live
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, as_arrays, digest
@@ -57,7 +58,7 @@ def restore(job: Train, work: Work) -> TorchPredictor:
     """The model that `job` trained, in evaluation mode, from its stored weights."""
     with from_outside("the restored model", key="model"):
         assembly = assemble(work)
-        module = assembly.new_model(_seed(job, work))
+        module = assembly.new_model(seed_of(job, work))
         load_weights(module, work.needed[job].file(WEIGHTS))
         return TorchPredictor(module.eval(), assembly)
 
@@ -99,7 +100,7 @@ class TorchPredictor:
 def _run(job: Train | Resume, work: Work) -> Result:
     if isinstance(job, Train) and job.fresh:
         perturb()
-    seed = _seed(job, work)
+    seed = seed_of(job, work)
     assembly = assemble(work, steps=job.steps)
     measured: Mapping[str, Examples] = assembly.prepared.splits
     if isinstance(job, Train) and job.batches is not None:
@@ -189,10 +190,6 @@ def _fit(state: State, assembly: Assembly, splits: Splits, work: Work, until: in
         on_epoch=live.on_epoch,
         until=until,
     )
-
-
-def _seed(job: Train | Resume, work: Work) -> int:
-    return work.spec.train.seed if isinstance(job, Resume) or job.seed is None else job.seed
 
 
 def _cast(batch: Batch, dtype: torch.dtype) -> Batch:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.evidence import DataProfile, SplitProfile
 from pytest_mlspec.jobs import Prepare
-from pytest_mlspec.recipe.preparation import Loaded, prepare_all, to_arrays
+from pytest_mlspec.recipe.columns import names_of
+from pytest_mlspec.recipe.packing import to_arrays
+from pytest_mlspec.recipe.preparation import Loaded, prepare_all
 from pytest_mlspec.recipe.protocol import Prepared, Rows
-from pytest_mlspec.recipe.transform import Fitted, names_of
+from pytest_mlspec.recipe.transform import Fitted
 from pytest_mlspec.recipe.work import Result, Work
 
 if TYPE_CHECKING:

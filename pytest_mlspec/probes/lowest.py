@@ -30,8 +30,8 @@ from pytest_mlspec.training.seeding import generator
 _ROWS = 65_536
 _ROWS_LOOKED_AT = 64
 _ROUNDS = 200
-# A loss that still falls this many times further along the way that it came is unbounded.
-_FAR = 1e6
+# A descent that goes this many times further than start and targets are large has no end.
+_FAR = 1e9
 
 Form = Callable[[Tensor], Tensor]
 """Any numbers to outputs that the model could give."""
@@ -103,10 +103,15 @@ class _Search:
     def run(self) -> ConstantPrediction:
         """The best constant; raises MeasurementError where there is none."""
         batches = list(self._batches(self.assembly.examples))
-        ends = [self._descended(start, batches) for start in self._starts()]
-        found = [(loss, end) for loss, end in ends if math.isfinite(loss)]
+        found: list[tuple[float, Tensor]] = []
+        undefined: list[_UndefinedError] = []
+        for start in self._starts():
+            try:
+                found.append(self._descended(start, batches))
+            except _UndefinedError as error:
+                undefined.append(error)
         if not found:
-            raise _no_lowest(f"no constant output has a finite loss: {ends[0][0]}")
+            raise _no_lowest(f"it is {undefined[0]} for each constant that was tried")
         loss, best = min(found, key=lambda pair: pair[0])
         splits = self.assembly.prepared.splits
         with torch.no_grad():
@@ -119,30 +124,27 @@ class _Search:
         return ConstantPrediction(loss, len(self.assembly.examples), tuple(outputs), held_out)
 
     def _descended(self, start: Tensor, batches: list[Batch]) -> tuple[float, Tensor]:
-        """The loss at the end of a descent from `start`, and the end."""
+        """The loss at the end of a descent from `start`, and the end; raises _UndefinedError where the loss is not finite."""
         numbers = start.clone().requires_grad_()
         optimizer = torch.optim.LBFGS(
             [numbers], max_iter=_ROUNDS, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
         )
+        largest = _FAR * (1 + float(start.abs().max()) + float(np.abs(self.assembly.examples.targets).max()))
 
         def evaluate() -> Tensor:
             optimizer.zero_grad()
             loss = self._loss(numbers, batches)
             if not loss.requires_grad:
                 raise _no_lowest("it does not depend on the outputs")
+            if not loss.isfinite():
+                raise _UndefinedError(float(loss.detach()))
+            if numbers.abs().max() > largest:
+                raise _no_lowest(f"it falls without end, to {float(loss.detach()):.4g} and on")
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
         optimizer.step(evaluate)  # type: ignore[no-untyped-call]
-        evaluate()
-        end = numbers.detach()
-        gradient = torch.zeros_like(end) if numbers.grad is None else numbers.grad
-        with torch.no_grad():
-            loss = float(self._loss(end, batches))
-            beyond = [float(self._loss(end + _FAR * way, batches)) for way in (end - start, -gradient)]
-        if loss == -math.inf or any(further < loss - 1e-3 * (1 + abs(loss)) for further in beyond):
-            raise _no_lowest(f"it falls without end, from {loss:.4g} to {min(beyond):.4g} and on")
-        return loss, end
+        return float(evaluate().detach()), numbers.detach()
 
     def _loss(self, numbers: Tensor, batches: Sequence[Batch]) -> Tensor:
         """The mean loss over all rows where each has the output that `numbers` stand for."""
@@ -193,6 +195,10 @@ class _Search:
 
     def _cast(self, targets: Tensor) -> Tensor:
         return targets.to(self.dtype) if targets.is_floating_point() else targets
+
+
+class _UndefinedError(Exception):
+    """The loss is not finite on the way of a descent."""
 
 
 def _no_lowest(why: str) -> MeasurementError:

@@ -1,16 +1,14 @@
 """`Scores`: metrics of stored predictions, computed by scikit-learn on exactly the rows that are asked for.
 
 A metric that has no value (no rows, one class, a division by zero, a prediction that is not finite) is a score with its
-reason, never a number.
+reason, never a number. How a metric is called stands in `metric.py`.
 
 Shape letters: N rows, C classes.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlspec.errors import DataError, MeasurementError, StoreError, did_you_mean
 from pytest_mlspec.evidence import Score, ScoreTable, TrainingRun
 from pytest_mlspec.jobs import MetricRequest, Scores
-from pytest_mlspec.quantities import METRICS, Metric
+from pytest_mlspec.quantities import METRICS
 from pytest_mlspec.recipe.preparation import load_rows
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
+from pytest_mlspec.recipe.scoring import Predictions, metric_value
 from pytest_mlspec.recipe.splitting import column_of
 from pytest_mlspec.recipe.targets import label_text
 from pytest_mlspec.recipe.work import Result, Stored, Work
@@ -30,23 +29,6 @@ if TYPE_CHECKING:
 
 _CONFUSIONS = 5
 _SHOWN_VALUES = 20
-# What a row of probabilities in single precision may lack of 1.
-_SUM_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The predictions for some rows: `labels` [N] or `values` [N], and `probabilities` [N, C] where the engine has them."""
-
-    labels: NumpyArray | None = None
-    probabilities: NumpyArray | None = None
-    values: NumpyArray | None = None
-
-    def take(self, positions: NumpyArray) -> Predictions:
-        """Those of the rows at `positions`."""
-        return Predictions(
-            *(None if part is None else part[positions] for part in (self.labels, self.probabilities, self.values))
-        )
 
 
 def score(job: Scores, work: Work) -> Result:
@@ -73,7 +55,11 @@ class _Bench:
             rows = len(positions)
             predictions = self._of_dummy(examples) if request.of == "dummy" else self.predictions(request.split)
             targets_N = examples.targets[positions]
-            value = self._value(request, targets_N, predictions.take(positions))
+            metric = METRICS[request.metric]
+            counted = self._class_number(request) if self.prepared.classes else 0
+            value = metric_value(
+                metric, targets_N, predictions.take(positions), classes=self.prepared.classes, counted=counted
+            )
         except (MeasurementError, DataError) as error:
             return Score(None, rows, error.message, error.advice)
         return Score(value, rows)
@@ -157,50 +143,8 @@ class _Bench:
             raise MeasurementError(f"0 rows of split {request.split}{f' have {asked}' if asked else ''}")
         return np.flatnonzero(chosen)
 
-    def _value(self, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions) -> float:
-        """The value of the metric; `targets_N` and `predictions` are those of the rows that count."""
-        metric = METRICS[request.metric]
-        if self.prepared.classes and metric.tasks.isdisjoint({"binary", "multiclass"}):
-            raise MeasurementError(f"{metric.name} is a metric of values, and the targets are classes")
-        if not self.prepared.classes:
-            if metric.reads != "values":
-                raise MeasurementError(f"{metric.name} is a metric of classes, and the targets are values")
-            return _computed(metric, (targets_N, predictions.values))
-        if metric.reads == "labels":
-            return self._of_labels(metric, request, targets_N, predictions)
-        return self._of_probabilities(metric, request, targets_N, predictions)
-
-    def _of_labels(
-        self, metric: Metric, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions
-    ) -> float:
-        labels_N = predictions.labels
-        if metric.per_class:
-            number = self._class_number(request)
-            return _computed(metric, (targets_N == number, labels_N == number), pos_label=True)
-        return _computed(metric, (targets_N, labels_N))
-
-    def _of_probabilities(
-        self, metric: Metric, request: MetricRequest, targets_N: NumpyArray, predictions: Predictions
-    ) -> float:
-        probabilities_NC = _probabilities(predictions, metric)
-        classes = self.prepared.classes
-        present = {int(number) for number in targets_N}
-        if metric.per_class or metric.name == "brier_score":
-            number = self._class_number(request)
-            if metric.per_class and len(targets_N) in (
-                count := int((targets_N == number).sum()),
-                len(targets_N) - count,
-            ):
-                held = f"all {count}" if count else f"none of the {len(targets_N)}"
-                raise MeasurementError(f"{metric.name} is not defined: {held} rows have the class {classes[number]!r}")
-            return _computed(metric, (targets_N == number, probabilities_NC[:, number]))
-        if metric.function == "roc_auc_score" and len(present) < len(classes):
-            absent = [label for number, label in enumerate(classes) if number not in present]
-            raise MeasurementError(f"{metric.name} is not defined: no row has the class {absent[0]!r}")
-        return _computed(metric, (targets_N, probabilities_NC), labels=list(range(len(classes))))
-
     def _class_number(self, request: MetricRequest) -> int:
-        """The number of the class that the metric counts: the one asked for, the positive one, or the last."""
+        """The class that a metric of one class counts: the one asked for, the positive one, or the last."""
         classes = self.prepared.classes
         task = self.work.spec.task
         label = request.class_label
@@ -244,44 +188,6 @@ def _demand_finite(values: NumpyArray, rows: int, split: str, prepared: Prepared
     if len(bad):
         row = prepared.splits[split].index[bad[0]]
         raise MeasurementError(f"{len(bad)} predictions for split {split} are not finite, the first for row {row}")
-
-
-def _probabilities(predictions: Predictions, metric: Metric) -> NumpyArray:
-    """Rows of probabilities that sum to 1 in double precision; raises where the engine has none."""
-    import numpy as np
-
-    found = predictions.probabilities
-    if found is None:
-        raise MeasurementError(
-            f"{metric.name} needs probabilities, and the model predicts labels alone",
-            advice="choose an estimator with predict_proba, or a metric of labels",
-        )
-    sums_N = found.sum(axis=1, keepdims=True)
-    wrong = np.flatnonzero((np.abs(sums_N - 1) > _SUM_TOLERANCE)[:, 0] | (found < 0).any(axis=1))
-    if len(wrong):
-        raise MeasurementError(
-            f"the predictions are no probabilities: those of one row sum to {sums_N[wrong[0], 0]:.4g}, the lowest is"
-            f" {found[wrong[0]].min():.4g}"
-        )
-    return np.asarray(found / sums_N)
-
-
-def _computed(metric: Metric, arguments: tuple[Any, Any], **more: object) -> float:
-    """The value that scikit-learn gives; raises MeasurementError where it has none."""
-    import sklearn.metrics
-    from sklearn.exceptions import UndefinedMetricWarning
-
-    function: Callable[..., float] = getattr(sklearn.metrics, metric.function)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", UndefinedMetricWarning)
-        try:
-            value = float(function(*arguments, **dict(metric.options), **more))
-        except (UndefinedMetricWarning, ValueError) as error:
-            raise MeasurementError(f"{metric.name} is not defined: {str(error).splitlines()[0]}") from error
-    if not math.isfinite(value):
-        raise MeasurementError(f"{metric.name} is {value}")
-    return value
 
 
 def _confused(

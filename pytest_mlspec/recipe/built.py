@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_mlspec import names
 from pytest_mlspec.errors import RecipeError, did_you_mean
-from pytest_mlspec.recipe import transform
+from pytest_mlspec.recipe import columns, steps, transform
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
 from pytest_mlspec.recipe.resolve import resolve
@@ -78,8 +78,8 @@ class _Builder:
             "schedule": train.schedule,
         }
         paths = {name for name, use in uses.items() if use and use.is_path}
-        steps = data.prepare if data else ()
-        return frozenset(paths | ({"fit_prepare", "prepare"} if any(step.is_path for step in steps) else set()))
+        is_own = any(step.is_path for step in data.prepare) if data else False
+        return frozenset(paths | ({"fit_prepare", "prepare"} if is_own else set()))
 
     def load(self) -> Callable[[], Any] | None:
         data = self.spec.data
@@ -105,8 +105,8 @@ class _Builder:
         return partial(split_rows, split=self.spec.data.split if self.spec.data else Split())
 
     def fit_prepare(self) -> Callable[[Rows], transform.Fitted]:
-        steps = self._steps()
-        return lambda rows: transform.fit(steps, rows.features, rows.targets)
+        makers = self._steps()
+        return lambda rows: transform.fit(makers, rows.features, rows.targets)
 
     def prepare(self) -> Callable[[Rows, transform.Fitted], Examples]:
         # an estimator computes in double precision, and a pipeline of the user may go by the names of its columns
@@ -116,7 +116,7 @@ class _Builder:
         def prepare(rows: Rows, fitted: transform.Fitted) -> Examples:
             features = fitted.apply(rows.features)
             by_name = sklearn and not fitted.steps and hasattr(features, "columns")
-            inputs = transform.as_columns(features) if by_name else transform.as_numbers(features, dtype)
+            inputs = columns.as_columns(features) if by_name else columns.as_numbers(features, dtype)
             return Examples(inputs, rows.targets, rows.index)
 
         return prepare
@@ -170,25 +170,25 @@ class _Builder:
             return None  # the engine builds a named one: it knows how many steps an epoch has
         return partial(self._called(use, ("optimizer", "steps"), key="train.schedule"), **use.arguments)
 
-    def _steps(self) -> list[transform.MakeStep]:
-        steps: list[transform.MakeStep] = []
+    def _steps(self) -> list[steps.MakeStep]:
+        makers: list[steps.MakeStep] = []
         for use in self.spec.data.prepare if self.spec.data else (Use(use="standard"),):
-            steps += [self._users_step(use)] if use.is_path else transform.built_steps(use.use)
-        return steps
+            makers += [self._users_step(use)] if use.is_path else steps.built_steps(use.use)
+        return makers
 
-    def _users_step(self, use: Use) -> transform.MakeStep:
+    def _users_step(self, use: Use) -> steps.MakeStep:
         key = "data.prepare"
         found = resolve(use.use, root=self.root, key=key, allowed=self.allowed)
         if isinstance(found, type) or not hasattr(found, "transform"):
             check_call(found, (), use.arguments, key=key, name=use.use)
-            make: transform.MakeStep = partial(guarded(found, key=key, name=use.use), **use.arguments)
+            make: steps.MakeStep = partial(guarded(found, key=key, name=use.use), **use.arguments)
         elif use.arguments:
             raise RecipeError(
                 f"{use.use} is an object, and takes no arguments", key=key, advice="name its class, or a function"
             )
         else:
-            make = transform.copied(found)
-        return lambda: transform.UsersStep(make(), use.use)
+            make = steps.copied(found)
+        return lambda: steps.UsersStep(make(), use.use)
 
     def _called(self, use: Use, positional: Sequence[str], *, key: str) -> Callable[..., Any]:
         """The user's function behind `use`, checked to take these arguments and those of the spec."""

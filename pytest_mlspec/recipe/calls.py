@@ -69,7 +69,10 @@ def check_arguments(
         parameter.name != expected and (parameter.name in names or parameter.name in _NOT_WHAT_IT_IS.get(expected, ()))
         for parameter, expected in zip(positional, names, strict=False)
     )
-    further = [*positional[len(names) :], *(parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)]
+    further = [
+        *positional[len(names) :],
+        *(parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY),
+    ]
     needed = {parameter.name for parameter in further if parameter.default is parameter.empty}
     by_name = inspect.Parameter.VAR_KEYWORD in kinds or {parameter.name for parameter in further}.issuperset(keywords)
     if not enough or mistaken or not by_name or not needed <= {*keywords}:
@@ -94,7 +97,9 @@ def check_call(
     except TypeError as error:
         given = ", ".join([*positional, *(f"{argument}={value!r}" for argument, value in arguments.items())])
         raise RecipeError(
-            f"{name} cannot be called as {name}({given}): {error}", key=key, advice=f"it is {name}{_without_types(signature)}"
+            f"{name} cannot be called as {name}({given}): {error}",
+            key=key,
+            advice=f"it is {name}{_without_types(signature)}",
         ) from None
 
 

@@ -1,26 +1,21 @@
-"""The data of a recipe, from load to what enters the model, and that as plain arrays for the store.
+"""The data of a recipe, from load to what enters the model.
 
 Shape letters: N rows.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, RecipeError
+from pytest_mlspec.recipe.packing import NUMBERS, by_name, digest_of
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe, Rows
-from pytest_mlspec.recipe.targets import Labels, as_values, find_labels, label_text
+from pytest_mlspec.recipe.targets import Labels, as_values, find_labels
 
 if TYPE_CHECKING:
-    from pytest_mlspec.recipe.protocol import Inputs, NumpyArray
-    from pytest_mlspec.recipe.work import Stored
-
-_ABOUT = "about"
-_NUMBERS = "fiub"
+    from pytest_mlspec.recipe.protocol import NumpyArray
 
 
 @dataclass(frozen=True)
@@ -61,60 +56,6 @@ def prepare_all(recipe: Recipe) -> Loaded:
     return Loaded(rows, fitted, Prepared(examples, classes, digest_of(examples, classes)))
 
 
-def digest_of(splits: Mapping[str, Examples], classes: tuple[str, ...]) -> str:
-    """SHA-256 over the names of splits and inputs, types, shapes and bytes, and the classes."""
-    found = hashlib.sha256(json.dumps(classes).encode())
-    for split, examples in sorted(splits.items()):
-        parts = {**_by_name(examples.inputs), "\0targets": examples.targets, "\0index": examples.index}
-        for name, values in sorted(parts.items()):
-            numbers, texts = _as_stored(values)
-            found.update(json.dumps([split, name, str(numbers.dtype), numbers.shape, texts]).encode())
-            found.update(numbers.tobytes())
-    return found.hexdigest()
-
-
-def to_arrays(prepared: Prepared) -> dict[str, NumpyArray]:
-    """The prepared examples as arrays of numbers by name; what is text stands in `about`, as the bytes of JSON."""
-    import numpy as np
-
-    arrays: dict[str, NumpyArray] = {}
-    texts: dict[str, list[str]] = {}
-    names: list[str] | None = None
-    for split, examples in prepared.splits.items():
-        names = None if not isinstance(examples.inputs, Mapping) else list(examples.inputs)
-        for number, values in enumerate(_by_name(examples.inputs).values()):
-            name = f"inputs/{split}/{number}"
-            arrays[name], known = _as_stored(values)
-            if known is not None:
-                texts[name] = known
-        arrays[f"targets/{split}"] = np.ascontiguousarray(examples.targets)
-        arrays[f"index/{split}"] = np.ascontiguousarray(examples.index)
-    about = {
-        "splits": list(prepared.splits),
-        "inputs": names,
-        "classes": prepared.classes,
-        "digest": prepared.digest,
-        "texts": texts,
-    }
-    return {**arrays, _ABOUT: np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)}
-
-
-def read_prepared(stored: Stored) -> Prepared:
-    """The prepared examples that `to_arrays` took apart."""
-    about = json.loads(stored.array(_ABOUT).tobytes())
-    splits: dict[str, Examples] = {}
-    for split in about["splits"]:
-        count = 1 if about["inputs"] is None else len(about["inputs"])
-        arrays = []
-        for number in range(count):
-            name = f"inputs/{split}/{number}"
-            values, known = stored.array(name), about["texts"].get(name)
-            arrays.append(values if known is None else _texts(values, known))
-        inputs: Inputs = arrays[0] if about["inputs"] is None else dict(zip(about["inputs"], arrays, strict=True))
-        splits[split] = Examples(inputs, stored.array(f"targets/{split}"), stored.array(f"index/{split}"))
-    return Prepared(splits, tuple(about["classes"]), about["digest"])
-
-
 def _as_examples(found: Any, rows: Rows, split: str) -> Examples:
     """What `prepare` returned for the rows of a split, checked: as many rows, in their order."""
     import numpy as np
@@ -130,17 +71,15 @@ def _as_examples(found: Any, rows: Rows, split: str) -> Examples:
                 f"prepare returned a {type(found).__name__}", key=key, advice="return (inputs, targets), or Examples"
             )
     inputs = {
-        name: _checked_inputs(values, f"prepare, split {split!r}, {name or 'inputs'}:", len(rows))
-        for name, values in _by_name(examples.inputs).items()
+        name: _checked_inputs(values, f"prepare, split {split}, {name or 'inputs'}:", len(rows))
+        for name, values in by_name(examples.inputs).items()
     }
     if len(examples.targets) != len(rows):
-        raise RecipeError(
-            f"prepare made {len(examples.targets)} targets of {len(rows)} rows of split {split!r}", key=key
-        )
+        raise RecipeError(f"prepare made {len(examples.targets)} targets of {len(rows)} rows of split {split}", key=key)
     if not np.array_equal(examples.index, rows.index):
-        raise RecipeError(f"prepare returned the rows of split {split!r} in another order, or others", key=key)
-    by_name = isinstance(examples.inputs, Mapping)
-    return Examples(inputs if by_name else inputs[""], np.asarray(examples.targets), rows.index)
+        raise RecipeError(f"prepare returned the rows of split {split} in another order, or others", key=key)
+    is_named = isinstance(examples.inputs, Mapping)
+    return Examples(inputs if is_named else inputs[""], np.asarray(examples.targets), rows.index)
 
 
 def _checked_inputs(values: Any, where: str, rows: int) -> NumpyArray:
@@ -149,7 +88,7 @@ def _checked_inputs(values: Any, where: str, rows: int) -> NumpyArray:
 
     array = values.to_numpy() if isinstance(values, pd.DataFrame) else np.asarray(values)
     is_text = array.dtype == object and all(isinstance(value, str) or pd.isna(value) for value in array.flat)
-    if array.dtype.kind not in _NUMBERS and not is_text:
+    if array.dtype.kind not in NUMBERS and not is_text:
         raise RecipeError(f"{where} an array of {array.dtype}", key="recipe.prepare", advice="return numbers")
     if array.ndim < 1 or len(array) != rows:
         raise RecipeError(f"{where} {array.shape[0] if array.ndim else 0} rows made of {rows}", key="recipe.prepare")
@@ -159,13 +98,13 @@ def _checked_inputs(values: Any, where: str, rows: int) -> NumpyArray:
 def _demand_same_form(splits: Mapping[str, Examples]) -> None:
     """Raises where the inputs of the splits differ in names, types or the shape of a row."""
     forms = {
-        split: {name: (values.dtype, values.shape[1:]) for name, values in _by_name(examples.inputs).items()}
+        split: {name: (values.dtype, values.shape[1:]) for name, values in by_name(examples.inputs).items()}
         for split, examples in splits.items()
     }
     for split, form in forms.items():
         if form != forms["train"]:
             raise RecipeError(
-                f"prepare gives inputs of split {split!r} another form: {_form(form)}, for train {_form(forms['train'])}",
+                f"prepare gives inputs of split {split} another form: {_form(form)}, for train {_form(forms['train'])}",
                 key="recipe.prepare",
                 advice="columns and types must follow from the training rows: keep them in what fit_prepare returns",
             )
@@ -186,7 +125,7 @@ def _with_classes(
     codes = np.concatenate([_class_numbers(part, name, len(labels.labels)) for name, part in splits.items()])
     of_rows = np.concatenate([labels.encode(rows[name].targets) for name in splits])
     pairs = {(int(code), int(label)) for code, label in zip(codes, of_rows, strict=True)}
-    if len(pairs) != len(labels.labels):
+    if not len(pairs) == len({code for code, _ in pairs}) == len(labels.labels):
         raise RecipeError(
             f"prepare gives {len(set(codes.tolist()))} class numbers to {len(labels.labels)} labels, not one to each",
             key="recipe.prepare",
@@ -203,7 +142,7 @@ def _class_numbers(examples: Examples, split: str, classes: int) -> NumpyArray:
     targets = examples.targets
     if targets.ndim != 1 or targets.dtype.kind not in "iub":
         raise RecipeError(
-            f"prepare gives targets of {targets.dtype} with {targets.ndim} axes for split {split!r}",
+            f"prepare gives targets of {targets.dtype} with {targets.ndim} axes for split {split}",
             key="recipe.prepare",
             advice=f"return them as they stand in the rows, or as class numbers 0 … {classes - 1}",
         )
@@ -224,9 +163,9 @@ def _with_values(examples: Examples, rows: Rows, values: NumpyArray, split: str)
     targets = examples.targets
     if _equal(targets, rows.targets):
         targets = values
-    elif targets.ndim != 1 or targets.dtype.kind not in _NUMBERS:
+    elif targets.ndim != 1 or targets.dtype.kind not in NUMBERS:
         raise RecipeError(
-            f"prepare gives targets of {targets.dtype} with {targets.ndim} axes for split {split!r}",
+            f"prepare gives targets of {targets.dtype} with {targets.ndim} axes for split {split}",
             key="recipe.prepare",
         )
     return Examples(examples.inputs, targets.astype(np.float32), examples.index)
@@ -234,27 +173,6 @@ def _with_values(examples: Examples, rows: Rows, values: NumpyArray, split: str)
 
 def _equal(one: NumpyArray, other: NumpyArray) -> bool:
     return one is other or (one.shape == other.shape and one.dtype == other.dtype and bool((one == other).all()))
-
-
-def _by_name(inputs: Inputs) -> Mapping[str, Any]:
-    return inputs if isinstance(inputs, Mapping) else {"": inputs}
-
-
-def _as_stored(values: NumpyArray) -> tuple[NumpyArray, list[str] | None]:
-    """An array of numbers as it is; one of text as the numbers of its values (−1 where one is missing), and those values."""
-    import numpy as np
-    import pandas as pd
-
-    if values.dtype.kind in _NUMBERS:
-        return np.ascontiguousarray(values), None
-    codes, known = pd.factorize(values.ravel(), sort=True)
-    return codes.reshape(values.shape).astype(np.int64), [label_text(value) for value in known]
-
-
-def _texts(codes: NumpyArray, known: list[str]) -> NumpyArray:
-    import numpy as np
-
-    return np.array([*known, np.nan], dtype=object)[codes]
 
 
 def _form(form: Mapping[str, Any]) -> str:

@@ -84,7 +84,8 @@ class Work:
     @cached_property
     def prepared(self) -> Prepared:
         """The prepared examples: those that `Prepare` stored, or made anew where this job does not depend on it."""
-        from pytest_mlspec.recipe.preparation import prepare_all, read_prepared
+        from pytest_mlspec.recipe.packing import read_prepared
+        from pytest_mlspec.recipe.preparation import prepare_all
 
         stored = self.needed.get(Prepare())
         return read_prepared(stored) if stored else prepare_all(self.recipe).prepared

@@ -27,6 +27,8 @@ def load(use: Use, *, root: Path, target: str | None, drop: Sequence[str] = ()) 
         if target is None:
             raise DataError(f"{use.use} is a table, and no target is declared", key="data.target")
         table = tables.read(use.use, root=root, **use.arguments)
+        if table.empty:
+            raise DataError(f"{use.use} has 0 rows", key=_KEY)
         return as_rows(table, key=_KEY, name=use.use, target=target, drop=drop)
     if "/" in use.use or use.use.count("."):
         # pickles, and NumPy's and torch's files that hold them, run code when they are read

@@ -29,9 +29,7 @@ def read(path: str, *, root: Path, sep: str | None = None, na_values: Sequence[s
     text = _text(path, root)
     _check_shape(text, path, separator)
     try:
-        return pd.read_csv(
-            io.StringIO(text), sep=separator, na_values=list(na_values), low_memory=False, float_precision="round_trip"
-        )
+        return pd.read_csv(io.StringIO(text), sep=separator, na_values=list(na_values), low_memory=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path} cannot be read: {error}", key=_KEY) from error
 

