@@ -20,8 +20,8 @@ class Prepare:
 class Train:
     """A training from scratch. Gives a `TrainingRun`.
 
-    `seed` None is the spec's; `batches` restricts it to that many batches, used over and over; `steps` replaces the
-    declared length, in optimiser steps; `fresh` asks for a newly started interpreter with another hash seed and perturbed
+    `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for as many steps as the
+    spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a newly started interpreter with another hash seed and perturbed
     global generators, in which nothing that a job stored before is used.
     """
 

@@ -18,7 +18,7 @@ LEFT = 0.05
 class OverfitParams(Params):
     """`loss_floor` is the lowest value that the loss can take, null for the one that the engine states."""
 
-    steps: int = Field(200, ge=1)  # optimiser steps on one batch
+    steps: int | None = Field(None, ge=1)  # optimiser steps on one batch; None: as many as declared, 200 to 1,000
     loss_at_most: float | None = None  # loss units; None: 5 % of the loss at initialisation
     loss_floor: float | None = None
 
@@ -36,8 +36,9 @@ def _judged(params: OverfitParams, run: TrainingRun) -> Verdict:
     levels = descent(run, start=start, end=end, floor=params.loss_floor)
     if isinstance(levels, Verdict):
         return levels
-    if at_least(run.steps, params.steps).status is Status.FAILED:
-        return errored(f"{run.steps} of {params.steps} steps taken: too few to judge").explained(*told(run))
+    asked = params.steps or run.planned_steps
+    if at_least(run.steps, asked).status is Status.FAILED:
+        return errored(f"{run.steps} of {asked} steps taken: too few to judge").explained(*told(run))
     share = share_left(levels.start, share=LEFT, floor=levels.floor)
     limit = share if params.loss_at_most is None else params.loss_at_most
     if at_most(levels.start, limit).status is Status.PASSED:

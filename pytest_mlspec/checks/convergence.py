@@ -52,12 +52,13 @@ def _judged(params: ConvergesParams, run: TrainingRun, constant: ConstantPredict
         if at_most(reference, lowest).status is Status.PASSED:
             nothing = f"the loss {called} is {shown(reference)}, the lowest is {shown(levels.floor)}: nothing to learn"
             return errored(nothing).explained(advice="has the loss the wrong sign, or is there only one target value?")
+    learned = _against_constant(levels, constant, margin=params.margin)
     verdict = first_red(
-        _against_constant(levels, constant, margin=params.margin),
+        learned,
         _below(
             levels.end, levels.start, of="train loss", called="of the start", floor=levels.floor, margin=params.margin
         ),
-        *_held_out(run, constant, levels=levels, margin=params.held_out_margin),
+        *_held_out(run, constant, levels=levels, margin=params.held_out_margin, learned=not learned.status.red),
     )
     # Batch statistics change the loss even where the rate is 0; and a rate that the optimizer keeps to itself reads as 0.
     idle = len(run.learning_rate_S) > 0 and not run.learning_rate_S.values.any()
@@ -99,7 +100,7 @@ def _against_constant(levels: Descent, constant: ConstantPrediction, *, margin: 
 
 
 def _held_out(
-    run: TrainingRun, constant: ConstantPrediction, *, levels: Descent, margin: float | None
+    run: TrainingRun, constant: ConstantPrediction, *, levels: Descent, margin: float | None, learned: bool
 ) -> tuple[Verdict, ...]:
     """The claim on the held-out split, which a model that memorised its rows fails, where every part of it was measured.
 
@@ -115,6 +116,8 @@ def _held_out(
     lowest = min(*logged, run.losses[split])
     verdict = _below(lowest, reference, of=f"lowest {split} loss", called=CONSTANT, floor=levels.floor, margin=margin)
     if verdict.status is not Status.FAILED:
+        return (verdict,)
+    if not learned:  # the training loss tells why already
         return (verdict,)
     return (
         verdict.explained(

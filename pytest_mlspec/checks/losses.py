@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_mlspec.check import Status, Verdict, at_least, errored, shown
@@ -56,13 +57,22 @@ def descent(
         missing = "before the first step" if start is None else "at the end"
         return errored(f"the training loss {missing} was not measured")
     lowest = run.loss_floor if floor is None else floor
-    slack = ROUNDING * max(1.0, abs(lowest), abs(start - lowest))
-    for loss, when in ((start, "before the first step"), (end, "at the end")):
-        if at_least(loss, lowest - slack).status is Status.FAILED:
-            return errored(
-                f"the training loss {when} is {shown(loss)}, below {shown(lowest)}, the lowest that it can be"
-            ).explained(advice="has the loss the wrong sign? A loss that can be lower needs its loss_floor stated here")
+    if error := below_floor({"before the first step": start, "at the end": end}, lowest):
+        return error
     return Descent(start, end, lowest)
+
+
+def below_floor(losses: Mapping[str, float], floor: float) -> Verdict | None:
+    """The error of a training loss lower than it can be, as one of the wrong sign is; `losses` by when they were measured."""
+    slack = ROUNDING * max(1.0, abs(floor), *(abs(loss - floor) for loss in losses.values()))
+    for when, loss in losses.items():
+        if at_least(loss, floor - slack).status is Status.FAILED:
+            return errored(
+                f"the training loss {when} is {shown(loss)}, below {shown(floor)}, the lowest that it can be"
+            ).explained(
+                advice="has the loss the wrong sign? One that can be lower needs its loss_floor stated, here or by the recipe"
+            )
+    return None
 
 
 def share_left(reference: float, *, share: float, floor: float) -> float:

@@ -36,6 +36,9 @@ from pytest_mlspec.training.state import State
 # Evaluation needs no gradients, so its batches may be larger; a loss of the team's own may mean the batch that it sees.
 _EVALUATION_ROWS = 1024
 
+# Few steps tell nothing of a small rate, and a long training need not be repeated on one batch.
+STEPS_ON_BATCHES = (200, 1000)
+
 
 @dataclass(frozen=True)
 class Assembly:
@@ -87,8 +90,12 @@ class Assembly:
         """`examples` as the core fetches them."""
         return source_of(examples, self.recipe, self.device.device)
 
-    def on_batches(self, count: int, *, seed: int) -> Assembly:
-        """The same training on the first `count` batches of its first epoch alone, in a fixed order at a constant rate."""
+    def on_batches(self, count: int, *, seed: int, steps: int | None = None) -> Assembly:
+        """The same training on the first `count` batches of its first epoch alone, in a fixed order at a constant rate.
+
+        It takes `steps`, or as many as declared, within `STEPS_ON_BATCHES`.
+        """
+        fewest, most = STEPS_ON_BATCHES
         order = self.settings.order(len(self.examples), seed)
         batches = [index for step in order.steps(0) for index in step][:count]
         if not batches:
@@ -97,7 +104,7 @@ class Assembly:
             )
         settings = replace(
             self.settings,
-            steps=self.total_steps,
+            steps=steps or min(max(self.total_steps, fewest), most),
             epochs=None,
             accumulate=1,
             shuffle=False,

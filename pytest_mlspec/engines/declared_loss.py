@@ -79,8 +79,8 @@ class DeclaredLoss:
             return ""
         return f"the loss is the team's own: outputs are taken as logits, predictions are their {self.reading(shape)}"
 
-    def predictions(self, outputs: Tensor) -> FloatArray:
-        """The predictions of all rows: probabilities [N, C] or values [N], worked out in float64."""
+    def predictions(self, outputs: Tensor, *, of: str = "") -> FloatArray:
+        """The predictions of all rows: probabilities [N, C] or values [N], worked out in float64; `of` names the split."""
         reading = self.reading(outputs.shape)
         values = outputs.detach().cpu().to(torch.float64)
         if reading != "softmax":
@@ -96,7 +96,12 @@ class DeclaredLoss:
             case "values":
                 pass
         return checked(
-            values.numpy(), kind=self.kind, rows=len(values), classes=self.classes, source="the model", key="model"
+            values.numpy(),
+            kind=self.kind,
+            rows=len(values),
+            classes=self.classes,
+            source=f"the model{of and f', on {of},'}",
+            key="model",
         )
 
     def floor(self, targets_N: NDArray[Any]) -> float:

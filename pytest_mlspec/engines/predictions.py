@@ -50,7 +50,11 @@ def checked(outputs: Any, *, kind: Kind, rows: int, classes: int, source: str, k
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         row = int(bad[0][0])
-        raise TrainingError(f"{source} gives {values[tuple(bad[0])]} for row {row} of {rows}", key=key)
+        raise TrainingError(
+            f"{source} gives {values[tuple(bad[0])]} for row {row + 1} of {rows}",
+            key=key,
+            advice="look at the check `data`: is every input finite?",
+        )
     if kind != "values":
         _check_sums(values, source, key)
     return values

@@ -68,7 +68,7 @@ class Splits:
 
     def _predictions(self, model: nn.Module, split: str) -> FloatArray:
         outputs = model_outputs(model, self._sources[split], self._assembly.evaluation_rows)
-        return self._assembly.declared.predictions(outputs)
+        return self._assembly.declared.predictions(outputs, of=split)
 
 
 def _monitored(training: Training, splits: Iterable[str]) -> list[tuple[str, Metric]]:

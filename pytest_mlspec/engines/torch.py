@@ -35,7 +35,7 @@ from pytest_mlspec.training import checkpoint
 from pytest_mlspec.training.batches import Batch, forward
 from pytest_mlspec.training.evaluation import evaluation_mode
 from pytest_mlspec.training.history import History
-from pytest_mlspec.training.loop import fit
+from pytest_mlspec.training.loop import NonFiniteError, fit
 from pytest_mlspec.training.seeding import perturb
 from pytest_mlspec.training.state import State
 from pytest_mlspec.training.weights import load_weights, save_weights, weights_digest
@@ -104,7 +104,7 @@ def _run(job: Train | Resume, work: Work) -> Result:
     assembly = assemble(work, steps=job.steps)
     measured: Mapping[str, Examples] = assembly.prepared.splits
     if isinstance(job, Train) and job.batches is not None:
-        assembly = assembly.on_batches(job.batches, seed=seed)
+        assembly = assembly.on_batches(job.batches, seed=seed, steps=job.steps)
         measured = {"train": assembly.examples}
     splits = Splits(assembly, measured)
     state = assembly.new_state(seed)
@@ -180,16 +180,19 @@ def _step_at(share: float, steps: int) -> int:
 def _fit(state: State, assembly: Assembly, splits: Splits, work: Work, until: int | None = None) -> History:
     order = assembly.settings.order(len(assembly.examples), state.seed)
     live = Live(work.report, state, total_steps=assembly.total_steps, steps_per_epoch=order.steps_per_epoch)
-    return fit(
-        state,
-        live.watched(assembly.source(assembly.examples)),
-        settings=assembly.settings,
-        loss=assembly.loss,
-        training_step=assembly.recipe.training_step,
-        evaluate=splits.after_epoch(work.spec.train) if assembly.batches is None else None,
-        on_epoch=live.on_epoch,
-        until=until,
-    )
+    try:
+        return fit(
+            state,
+            live.watched(assembly.source(assembly.examples)),
+            settings=assembly.settings,
+            loss=assembly.loss,
+            training_step=assembly.recipe.training_step,
+            evaluate=splits.after_epoch(work.spec.train) if assembly.batches is None else None,
+            on_epoch=live.on_epoch,
+            until=until,
+        )
+    except NonFiniteError as error:  # the core knows positions; users know the rows of their source
+        raise NonFiniteError(error.what, assembly.examples.index[list(error.rows)].tolist()) from error
 
 
 def _cast(batch: Batch, dtype: torch.dtype) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_mlspec.errors import TrainingError
@@ -144,8 +144,21 @@ def fit(
     )
 
 
+class NonFiniteError(TrainingError):
+    """A loss or gradient norm that is not finite. `rows` are the positions of the step's rows in the source."""
+
+    def __init__(self, what: str, rows: Sequence[int]) -> None:
+        more = f", … ({len(rows)} in all)" if len(rows) > _ROWS_SHOWN else ""
+        super().__init__(
+            f"{what}; rows {', '.join(map(str, rows[:_ROWS_SHOWN]))}{more}",
+            advice="look at these rows, lower the learning rate, or set clip_norm",
+        )
+        self.what = what
+        self.rows = tuple(rows)
+
+
 def _read(state: State, order: EpochOrder) -> None:
-    """Reads losses and gradient norms from the device; raises TrainingError at the first that is not finite."""
+    """Reads losses and gradient norms from the device; raises NonFiniteError at the first that is not finite."""
     step = state.record.flush()
     if step is None:
         return
@@ -153,11 +166,7 @@ def _read(state: State, order: EpochOrder) -> None:
     rows = [row for index in order.steps(epoch)[position] for row in index.tolist()]
     loss, norm = state.record.losses[step], state.record.gradient_norms[step]
     what = f"gradient norm is {norm}, loss {loss:.4g}," if math.isfinite(loss) else f"loss is {loss}"
-    more = f", … ({len(rows)} in all)" if len(rows) > _ROWS_SHOWN else ""
-    raise TrainingError(
-        f"{what} at step {step} (epoch {epoch}); rows {', '.join(map(str, rows[:_ROWS_SHOWN]))}{more}",
-        advice="look at these rows, lower the learning rate, or set clip_norm",
-    )
+    raise NonFiniteError(f"{what} at step {step + 1} (epoch {epoch + 1})", rows)
 
 
 def _look_at_early_stop(state: State, rule: EarlyStop, metrics: Mapping[str, float]) -> None:
@@ -165,8 +174,8 @@ def _look_at_early_stop(state: State, rule: EarlyStop, metrics: Mapping[str, flo
     progress.update(rule, metrics, epoch=state.epoch, model=state.model)
     if progress.bad_epochs >= rule.patience:
         state.stopped_early = (
-            f"early stop at epoch {state.epoch}: {rule.monitor} {metrics[rule.monitor]:.4g},"
-            f" best {progress.best_value:.4g} at epoch {progress.best_epoch}, patience {rule.patience}"
+            f"stopped early at epoch {state.epoch + 1}: {rule.monitor} {metrics[rule.monitor]:.4g},"
+            f" best {progress.best_value:.4g} at epoch {(progress.best_epoch or 0) + 1}, patience {rule.patience}"
         )
 
 

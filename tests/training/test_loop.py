@@ -146,7 +146,7 @@ def test_early_stop_ends_the_training_and_restores_the_best_weights() -> None:
         evaluate=note,
     )
 
-    assert history.stopped == "early stop at epoch 3: val.loss 0.45, best 0.4 at epoch 1, patience 2"
+    assert history.stopped == "stopped early at epoch 4: val.loss 0.45, best 0.4 at epoch 2, patience 2"
     assert history.best_epoch == 1
     assert len(history.epochs_log) == 4
     assert weights_digest(state.model) == digests[1]
@@ -210,7 +210,7 @@ def test_a_loss_that_is_not_finite_names_its_step_and_rows() -> None:
             settings=LoopSettings(batch_size=8, epochs=2, shuffle=False),
             loss=CROSS_ENTROPY,
         )
-    assert caught.value.message == "loss is nan at step 2 (epoch 0); rows 16, 17, 18, 19, 20, 21, 22, 23"
+    assert caught.value.message == "loss is nan at step 3 (epoch 1); rows 16, 17, 18, 19, 20, 21, 22, 23"
 
 
 def test_a_gradient_that_is_not_finite_is_found_under_a_finite_loss() -> None:
@@ -219,7 +219,7 @@ def test_a_gradient_that_is_not_finite_is_found_under_a_finite_loss() -> None:
     def root_of_squares(outputs: Tensor, batch: Batch) -> Tensor:
         return (outputs * 0).square().sum().sqrt()
 
-    with pytest.raises(TrainingError, match=r"gradient norm is nan, loss 0, at step 0 \(epoch 0\); rows "):
+    with pytest.raises(TrainingError, match=r"gradient norm is nan, loss 0, at step 1 \(epoch 1\); rows "):
         fit(
             new_state(),
             source_of(*classification()),

@@ -135,3 +135,4 @@ def test_it_asks_for_one_batch() -> None:
     from pytest_mlspec.check import CHECKS
 
     assert CHECKS.find("overfit").needs(OverfitParams(steps=30)) == {"run": Train(batches=1, steps=30)}
+    assert CHECKS.find("overfit").needs(DEFAULT) == {"run": Train(batches=1)}

@@ -146,7 +146,7 @@ def test_the_restored_model_predicts_the_same(project: Project) -> None:
     [
         ("Logits", RecipeError, "predict gives no probabilities: row 0 sums to -"),
         ("Short", RecipeError, r"shape \[537, 10\], expected \[538, 10\]"),
-        ("Undefined", TrainingError, "predict gives nan for row 0 of 538"),
+        ("Undefined", TrainingError, "predict gives nan for row 1 of 538"),
         ("Diverged", TrainingError, "the history of fit holds nan at step 1"),
         ("Forgetful", RecipeError, "fit returned nothing"),
         ("Raising", UserCodeError, "LookupError: no such column"),

@@ -66,7 +66,7 @@ def test_outputs_that_do_not_fit_are_refused(name: str, classes: int, shape: tup
 
 def test_outputs_that_are_not_finite_give_no_predictions() -> None:
     """A model that diverged is an error."""
-    with pytest.raises(TrainingError, match="nan for row 1 of 2"):
+    with pytest.raises(TrainingError, match="nan for row 2 of 2"):
         DeclaredLoss("mse", {}, 0).predictions(torch.tensor([0.0, torch.nan]))
 
 
