@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run reported: the items of each spec, by name."""
+    """What a run reported: the items of each spec file, by the names of file and item."""
 
     specs: Mapping[str, Mapping[str, Item]]
 
@@ -50,38 +50,45 @@ class Report:
 
 def make_repository(root: Path) -> None:
     """The team's code, and its data: as they are, with an empty cell, and with an infinite value."""
-    shutil.copytree(Path(__file__).parent / "repository", root, ignore=shutil.ignore_patterns("__pycache__"))
+    code = Path(__file__).parent / "repository"
+    shutil.copytree(code, root, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     found = load_breast_cancer(as_frame=True)
     cells = found.data.iloc[:, :8].rename(columns=lambda name: str(name).replace(" ", "_"))
     cells["clinic"] = ["north" if number % 3 else "south" for number in range(len(cells))]
     cells["diagnosis"] = [str(found.target_names[code]) for code in found.target]
-    (root / "data").mkdir()
+    (root / "data").mkdir(exist_ok=True)
     cells.to_csv(root / "data" / "cells.csv", index=False)
     for name, value in (("with_a_gap", None), ("with_an_infinity", float("inf"))):
         _with_value(cells, value).to_csv(root / "data" / f"{name}.csv", index=False)
 
 
 def run(root: Path, folder: str) -> None:
-    """Runs pytest over the specs in `folder` of the repository, and leaves its report there as `report.xml`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "--mlspec", folder, "-p", "no:cacheprovider"]
+    """Runs pytest over the specs in `folder` of the repository, and leaves its report there as `report.xml`.
+
+    Raises RuntimeError where the run did not come to its end with some claims red, as both runs must.
+    """
     report = root / folder / "report.xml"
-    subprocess.run(
-        [*command, f"--junitxml={report.with_suffix('.part')}"],
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "--mlspec", folder, f"--junitxml={report}", "-p", "no:cacheprovider"],
         cwd=root,
-        env=environment,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         timeout=SECONDS,
         check=False,
     )
-    report.with_suffix(".part").rename(report)
+    if ended.returncode != 1:
+        report.unlink(missing_ok=True)
+        raise RuntimeError(f"pytest ended with exit code {ended.returncode}\n{ended.stdout}")
 
 
 def read_report(root: Path, folder: str) -> Report:
     """The report that `run` left."""
     specs: dict[str, dict[str, Item]] = {}
     for case in ElementTree.parse(root / folder / "report.xml").iter("testcase"):
-        spec = case.attrib["classname"].rpartition(".mlspec.yaml.")[2]
+        spec = case.attrib["classname"].partition(".mlspec.yaml.")[0].removeprefix(f"{folder}.")
         specs.setdefault(spec, {})[case.attrib["name"]] = _item(case)
     return Report(specs)
 
