@@ -1,0 +1,60 @@
+"""`python -m pytest_mlspec`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_mlspec.__main__ import main
+from pytest_mlspec.inputs import Inputs
+from pytest_mlspec.store import Key, Store
+
+ROOT = Path(__file__).parents[2]
+SPECS = sorted(
+    path.relative_to(ROOT).as_posix() for folder in ("specs", "examples") for path in ROOT.glob(f"{folder}/**/*.yaml")
+)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_show_prints_a_spec_that_says_the_same(spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed can be read again, and then prints itself."""
+    assert main(["--root", str(ROOT), "show", str(ROOT / spec)]) == 0
+    shown = capsys.readouterr().out
+    again = tmp_path / "again.mlspec.yaml"
+    again.write_text(shown)
+    assert main(["--root", str(ROOT), "show", str(again)]) == 0
+
+    assert capsys.readouterr().out == shown
+    assert "seed: 0" in shown
+
+
+def test_show_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its place, as a run of pytest does, and exit code 2."""
+    spec = tmp_path / "bad.mlspec.yaml"
+    spec.write_text("mlspec: 1\nname: bad\nmodle: mlp\n")
+
+    assert main(["--root", str(tmp_path), "show", str(spec)]) == 2
+    assert "bad.mlspec.yaml:3:1  unknown key" in capsys.readouterr().err.replace("modle: ", "")
+
+
+def test_store_lists_evidence_and_removes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without options it only lists; `--keep 0B` removes everything."""
+    store = Store(tmp_path)
+    with store.draft(Key("wine: train", {"seed": 0})) as draft:
+        draft.publish({"loss": 1.0}, inputs=Inputs())
+
+    assert main(["--root", str(tmp_path), "store"]) == 0
+    assert "wine: train" in capsys.readouterr().out
+    assert main(["--root", str(tmp_path), "store", "--keep", "0B"]) == 0
+    assert "wine: train" in capsys.readouterr().out
+    assert store.entries() == []
+
+
+@pytest.mark.parametrize("option", [["--keep", "10xx"], ["--unused-for", "soon"]])
+def test_an_amount_that_cannot_be_read_is_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse says which option, we say what to write."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["store", *option])
+
+    assert option[1] in capsys.readouterr().err
