@@ -37,7 +37,7 @@ name: wine_{number}
 task: multiclass
 data: {{source: sklearn.wine, split: {{test: 0.3, stratify: true}}}}
 model: {{use: mlp, hidden: [16]}}
-train: {{epochs: 5, seed: {number}}}
+train: {{epochs: 15, seed: {number}, optimizer: {{use: adamw, lr: 1e-2}}}}
 checks: [data, converges, overfit, reproducible]
 gates:
   test.accuracy: {{at_least: 0.2}}

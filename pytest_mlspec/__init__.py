@@ -3,7 +3,7 @@
     YAML ─load▶ data with positions ─spec▶ Spec ─plan▶ Plan ─run▶ Evidence ─checks▶ Verdicts ─report▶ terminal, JUnit
 
     load/        text -> strict plain data, with the line and column of every key
-    spec.py      the language; rules.py what types cannot say; declared.py from a file to validated specs
+    spec.py      the language; rules/ what types cannot say; declared.py from a file to validated specs
     plan.py      a spec's claims, and the jobs behind them (jobs.py)
     session.py   one pytest run: hands jobs to the broker, judges claims on their evidence
     broker.py    supervised worker processes; worker.py what runs inside one

@@ -136,39 +136,48 @@ def listed(names: Iterable[str], *, limit: int = 5) -> str:
     return ", ".join(every[:limit]) + more
 
 
-def shown(value: float, unit: str = "") -> str:
-    """A number with about four significant digits and its unit.
+def shown(value: float, unit: str = "", *, digits: int = 4) -> str:
+    """A number with about `digits` significant digits and its unit; whole numbers in full.
 
     >>> shown(0.93123), shown(1234567), shown(1e-09, "s"), shown(12, "rows")
     ('0.9312', '1234567', '1e-09 s', '12 rows')
     """
-    text = str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    text = str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.{digits}g}"
     return f"{text} {unit}".rstrip()
 
 
 def _judged(value: float | None, low: float | None, high: float | None, of: str, unit: str) -> Verdict:
-    bounds = [bound for bound in (low, high) if bound is not None]
+    bounds = [float(bound) for bound in (low, high) if bound is not None]
     if not all(math.isfinite(bound) for bound in bounds):
         raise MlspecError(f"a bound must be a finite number, not {bounds}")
-    match low, high:
-        case None, float() | int():
-            allowed = f"at most {shown(high, unit)}"
-        case float() | int(), None:
-            allowed = f"at least {shown(low, unit)}"
-        case _:
-            allowed = f"within {shown(bounds[0], unit)} and {shown(bounds[-1], unit)}"
     name = f"{of} " if of else ""
-    if value is None:
-        return Verdict(Status.ERROR, f"{name}was not measured, {allowed}", allowed=allowed, unit=unit)
-    if not math.isfinite(value):
-        return Verdict(Status.ERROR, f"{name}{value} is not a finite number, {allowed}", allowed=allowed, unit=unit)
-    holds = (low is None or value >= low) and (high is None or value <= high)
-    # Digits are added until the text shows on which side of the bound the value lies.
-    text = shown(value, unit)
-    if not holds and any(text == shown(bound, unit) for bound in bounds):
-        text = f"{value!r} {unit}".rstrip()
+    if value is None or not math.isfinite(value):
+        found = "was not measured" if value is None else f"{float(value)} is not a finite number"
+        allowed = _allowed(low, high, unit, digits=4)
+        return Verdict(Status.ERROR, f"{name}{found}, {allowed}", allowed=allowed, unit=unit)
+    measured = float(value)
+    holds = (low is None or measured >= low) and (high is None or measured <= high)
+    digits = 4 if holds else _digits_to_tell(measured, bounds)
+    allowed = _allowed(low, high, unit, digits=digits)
     status = Status.PASSED if holds else Status.FAILED
-    return Verdict(status, f"{name}{text}, {allowed}", measured=float(value), allowed=allowed, unit=unit)
+    summary = f"{name}{shown(measured, unit, digits=digits)}, {allowed}"
+    return Verdict(status, summary, measured=measured, allowed=allowed, unit=unit)
+
+
+def _allowed(low: float | None, high: float | None, unit: str, *, digits: int) -> str:
+    texts = [shown(bound, unit, digits=digits) for bound in (low, high) if bound is not None]
+    if len(texts) == 2:
+        return f"between {texts[0]} and {texts[1]}"
+    return f"at most {texts[0]}" if low is None else f"at least {texts[0]}"
+
+
+def _digits_to_tell(value: float, bounds: Iterable[float]) -> int:
+    """As many digits as it takes to show on which side of every bound the value lies; 17 tell any two numbers apart."""
+    return next(
+        digits
+        for digits in range(4, 18)
+        if all(shown(value, digits=digits) != shown(bound, digits=digits) or value == bound for bound in bounds)
+    )
 
 
 class Params(BaseModel):

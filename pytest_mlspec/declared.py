@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pytest_mlspec import load
-from pytest_mlspec.errors import Place, Problem, SpecError, did_you_mean
+from pytest_mlspec.complaints import worded
+from pytest_mlspec.errors import Place, Problem, SpecError
+from pytest_mlspec.matrix import variants
 from pytest_mlspec.spec import Spec
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from pytest_mlspec.load import Document, KeyPath
+
+# What stands in for these keys where they are wrong, so that the rest is held to the rules all the same.
+_STAND_INS = {"mlspec": 1, "name": "unnamed"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Declared:
     document: Document
 
     def place(self, key: KeyPath) -> Place:
-        """Where `key` stands in the file, or the nearest mapping around it."""
-        return self.document.place(key)
+        """Where `key` stands in the file, or the nearest mapping or list around it."""
+        return self.document.place(_as_written(self.document.data, key))
 
 
 def read(path: Path, *, root: Path) -> list[Declared]:
@@ -43,182 +47,127 @@ def read(path: Path, *, root: Path) -> list[Declared]:
     declared: list[Declared] = []
     problems: list[Problem] = []
     for document in load.read(path, root=root):
-        for variant in _variants(document, problems):
-            spec, broken = _validated(variant, problems)
-            if spec is None:
+        for variant in variants(document, problems):
+            reading = _Reading(variant)
+            problems += reading.problems
+            if reading.spec is None:
                 continue
-            problems += (
-                Problem(variant.place(mistake.key), load.dotted(mistake.key), mistake.message, mistake.advice)
-                for mistake in mistakes(spec, root=root)
-                if not (broken and mistake.key == ())  # a key that is missing may be one that was left out here
-            )
-            declared.append(Declared(spec, variant))
+            for mistake in mistakes(reading.spec, root=root):
+                if not reading.has_lost(mistake.lacks):
+                    key = _as_written(variant.data, mistake.key)
+                    problems.append(Problem(variant.place(key), load.dotted(key), mistake.message, mistake.advice))
+            if not reading.problems:
+                declared.append(Declared(reading.spec, variant))
     problems += _repeated_names(declared)
     if problems:
         raise SpecError(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place.line, problem.place.column)))
     return declared
 
 
-def _validated(document: Document, problems: list[Problem]) -> tuple[Spec | None, bool]:
-    """The spec of `document`, and whether keys were left out because they are wrong: the rest is still held to the rules."""
-    data = document.data
-    while True:
-        try:
-            return Spec.model_validate(data), data is not document.data
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-        keys = [_as_written(data, details["loc"]) for details in found]
-        if data is document.data:
-            problems += (_problem(document, details) for details in found)
-            data = copy.deepcopy(data)
-        removed = [_remove(data, key) for key, details in zip(keys, found, strict=True) if details["type"] != "missing"]
-        if not any(removed):
-            return None, True
+@dataclass
+class _Reading:
+    """A document held against the language. Keys that are wrong are left out, so that the others can be looked at.
+
+    `spec` is None where nothing can be made of the rest; `lost` are the keys that were left out.
+    """
+
+    document: Document
+    spec: Spec | None = None
+    problems: list[Problem] = field(default_factory=list)
+    lost: list[KeyPath] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        data = self.document.data
+        while self.spec is None:
+            try:
+                self.spec = Spec.model_validate(data)
+            except ValidationError as error:
+                found = error.errors(include_url=False)
+                if _is_of_another_format(data):
+                    found = [details for details in found if details["loc"] == ("mlspec",)]
+                keys = [_as_written(data, details["loc"]) for details in found]
+                if not self.problems:
+                    self.problems += map(self._problem, keys, found)
+                    data = copy.deepcopy(data)
+                if _is_of_another_format(data):
+                    return
+                taken_out = [taken for key in keys if (taken := _without(data, key))]
+                if not taken_out:
+                    return
+                self.lost += taken_out
+
+    def has_lost(self, lacks: tuple[KeyPath, ...]) -> bool:
+        """True where one of the keys in `lacks`, or one around or below it, was written and left out."""
+        return any(lost[: len(key)] == key[: len(lost)] for key in lacks for lost in self.lost)
+
+    def _problem(self, key: KeyPath, details: ErrorDetails) -> Problem:
+        from pytest_mlspec.vocabulary import missing_key, unknown_key
+
+        match details["type"]:
+            case "extra_forbidden":
+                message, advice = unknown_key(key)
+            case "missing":
+                message, advice = missing_key(key)
+            case _:
+                message, advice = worded(details, _read(self.document.data, key))
+        return Problem(self.document.place(key), load.dotted(key), message, advice)
 
 
-def _remove(data: Any, key: KeyPath) -> bool:
-    """Takes `key` out of `data`, an item of a list by the key of its list; False where it is not there."""
-    while key and isinstance(key[-1], int):
+def _is_of_another_format(data: Any) -> bool:
+    """True for a format that this version does not know: then nothing else can be said of the document."""
+    return type(data.get("mlspec")) is int and data["mlspec"] != _STAND_INS["mlspec"]
+
+
+def _without(data: Any, key: KeyPath) -> KeyPath:
+    """Takes `key` out of `data`: an item of a list with the list, a key that is missing with the mapping that lacks it.
+
+    Returns the path of what was taken out; empty where another mistake has taken it out before.
+    """
+    if len(key) == 1 and key[0] in _STAND_INS:
+        data[key[0]] = _STAND_INS[str(key[0])]
+        return key
+    while key:
+        around = _read(data, key[:-1])
+        if isinstance(around, dict) and key[-1] in around:
+            del around[key[-1]]
+            return key
         key = key[:-1]
-    if not key:
-        return False
-    for part in key[:-1]:
-        data = data[part] if not isinstance(data, dict) or part in data else None
-        if data is None:
-            return False
-    return isinstance(data, dict) and data.pop(key[-1], None) is not None
-
-
-def _variants(document: Document, problems: list[Problem]) -> Iterator[Document]:
-    """The document itself, or one for each combination of its `matrix`, with the values in the name."""
-    if "matrix" not in document.data:
-        yield document
-        return
-    matrix = document.data["matrix"]
-    if not (
-        isinstance(matrix, dict) and matrix and all(isinstance(values, list) and values for values in matrix.values())
-    ):
-        message = "write {KEY PATH: [VALUE, …]}, such as {train.optimizer.lr: [1e-3, 3e-3]}"
-        problems.append(Problem(document.place(("matrix",)), "matrix", message))
-        return
-    unknown = [key for key in matrix if not _reaches(document.data, key)]
-    for key in unknown:
-        message = f"the spec has no key {key!r} that this could vary"
-        problems.append(Problem(document.place(("matrix", key)), "matrix", message, "write the key's own value first"))
-    if unknown:
-        return
-    for values in itertools.product(*matrix.values()):
-        data = copy.deepcopy({key: value for key, value in document.data.items() if key != "matrix"})
-        for key, value in zip(matrix, values, strict=True):
-            _set(data, key, value)
-        labels = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in zip(matrix, values, strict=True))
-        data["name"] = f"{data.get('name')}[{labels}]"
-        yield replace(document, data=data)
-
-
-def _reaches(data: Any, key: str) -> bool:
-    for part in key.split("."):
-        if not (isinstance(data, dict) and part in data):
-            return False
-        data = data[part]
-    return True
-
-
-def _set(data: Any, key: str, value: object) -> None:
-    *parents, last = key.split(".")
-    for part in parents:
-        data = data[part]
-    data[last] = value
-
-
-def _repeated_names(declared: list[Declared]) -> Iterator[Problem]:
-    first: dict[str, Place] = {}
-    for each in declared:
-        place = each.place(("name",))
-        if each.spec.name in first:
-            yield Problem(place, "name", f"the name {each.spec.name!r} stands at {first[each.spec.name]} too")
-        first.setdefault(each.spec.name, place)
-
-
-def _problem(document: Document, details: ErrorDetails) -> Problem:
-    """One complaint of pydantic, with its place and in the words of a spec."""
-    key = _as_written(document.data, details["loc"])
-    kind = details["type"]
-    message, advice = details["msg"], ""
-    read = _read(document.data, key)
-    match kind:
-        case "extra_forbidden":
-            message = f"unknown key {key[-1]!r}"
-            advice = did_you_mean(str(key[-1]), _fields_at(key[:-1]))
-        case "missing":
-            message = "this key is required"
-        case "literal_error":
-            message = f"{read!r} is not known here"
-            expected = details.get("ctx", {}).get("expected", "")
-            advice = f"allowed: {expected.replace(chr(39), '')}"
-        case "use" | "check" | "checks" | "format" | "unit" | "unit_missing":
-            pass
-        case _:
-            message = f"{_lower_first(message)}, not {_described(read)}"
-    return Problem(document.place(key), load.dotted(key), message, advice)
+    return ()
 
 
 def _as_written(data: Any, location: tuple[int | str, ...]) -> KeyPath:
-    """The part of pydantic's location that the file holds; a name that stands for a mapping ends the path."""
+    """The part of a location in the models that the file holds.
+
+    A name that stands for a mapping ends the path; the number of an item is left out where one item stands without a list.
+    """
     key: list[str | int] = []
     for part in location:
         if isinstance(data, dict):
-            key.append(part)
-            data = data.get(str(part))
+            if isinstance(part, str):
+                key.append(part)
+                data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             key.append(part)
             data = data[part]
-        else:
+        elif not isinstance(part, int):
             break
     return tuple(key)
 
 
 def _read(data: Any, key: KeyPath) -> Any:
+    """The value at `key`; None where there is none."""
     for part in key:
-        data = data[part] if (isinstance(data, list) and isinstance(part, int)) else (data or {}).get(part)
+        if isinstance(data, dict):
+            data = data.get(str(part))
+        else:
+            data = data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
     return data
 
 
-def _fields_at(key: KeyPath) -> list[str]:
-    """The keys that a spec may have at `key`."""
-    model: Any = Spec
-    for part in key:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        inner = _model_in(field.annotation) if field else (model if isinstance(part, int) else None)
-        if inner is None:
-            # Below a mapping with free keys, such as gates, the next part is a name and the model is that of its values.
-            continue
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> Any:
-    """The model in an annotation such as `Task | None` or `Mapping[str, Bound]`; None where there is none."""
-    if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
-        return annotation
-    inner = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
-    return next((model for model in inner if model is not None), None)
-
-
-def _described(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case Mapping():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
-            text = repr(value)
-            return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _repeated_names(declared: list[Declared]) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for each in declared:
+        name, place = each.spec.name, each.place(("name",))
+        if name in first:
+            yield Problem(place, "name", f"the name {name!r} stands at {first[name]} too", "rename one")
+        first.setdefault(name, place)

@@ -69,7 +69,7 @@ class DataProfile:
     """What `Prepare` found, and the digest of the prepared examples.
 
     `shared` counts the distinct rows, by the values of their features, that stand in both splits of a pair such as
-    `train/test`; `examples_shared` names the row numbers of a few of them as (first, second); `accepts_nulls` says that
+    `train/test`; `shared_examples` names the row numbers of a few of them as (first, second); `accepts_nulls` says that
     the model handles missing values itself.
     """
 

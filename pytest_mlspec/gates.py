@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pytest_mlspec.check import Status, Verdict, at_least, at_most, errored, shown, within
+from pytest_mlspec.checks.losses import below_floor
 from pytest_mlspec.evidence import Evidence, Score, ScoreTable, TrainingRun
 from pytest_mlspec.quantities import Quantity
 from pytest_mlspec.statistics import wilson_interval
+
+# Two scores that differ by less, relative to their size, differ by rounding: predictions come in single precision.
+_ROUNDING = 1e-6
+_ABSENT = Score(None, 0, "was not measured")
 
 
 @dataclass(frozen=True)
 class Gate:
     """What one gate allows: `values` are one bound or the two of `within`, in the unit of the quantity.
 
-    `by` belongs to `better_than`: by how much the model must beat the baseline, in the direction of the metric.
+    `by` belongs to `better_than`: by how much the model must beat the baseline, in the direction of the metric; with 0 by
+    anything at all, and equal is not better.
     """
 
     quantity: Quantity
@@ -29,15 +35,23 @@ def judge(gate: Gate, evidence: Mapping[str, Evidence]) -> Verdict:
     quantity, run, scores = gate.quantity, evidence["run"], evidence.get("scores")
     assert isinstance(run, TrainingRun)
     if isinstance(scores, ScoreTable):
-        measured = [scores.scores.get(request.key, Score(None, 0)) for request in quantity.requests()]
+        measured = [scores.scores.get(request.key, _ABSENT) for request in quantity.requests()]
         verdict = _of_scores(gate, measured, scores)
     elif quantity.kind == "loss":
-        verdict = _bounded(gate, run.losses.get(quantity.split))
-        verdict = verdict.on(n=run.rows if quantity.split == "train" else None)
+        verdict = _of_loss(gate, run)
     else:
         assert quantity.value is not None
         verdict = _bounded(gate, getattr(run, quantity.value.field))
     return verdict.on(seed=run.seed, device=run.device).explained(*_how_it_ended(run, verdict))
+
+
+def _of_loss(gate: Gate, run: TrainingRun) -> Verdict:
+    # A loss of the wrong sign meets every upper bound. The floor is that of the training rows, so these are looked at.
+    measured = {"before the first step": run.losses_before, "at the end": run.losses}
+    training = {when: losses["train"] for when, losses in measured.items() if "train" in losses}
+    split = gate.quantity.split
+    verdict = below_floor(training, run.loss_floor) or _bounded(gate, run.losses.get(split))
+    return verdict.on(n=run.rows if split == "train" else None)
 
 
 def _of_scores(gate: Gate, measured: list[Score], table: ScoreTable) -> Verdict:
@@ -59,12 +73,19 @@ def _of_scores(gate: Gate, measured: list[Score], table: ScoreTable) -> Verdict:
 
 def _better_than(gate: Gate, score: Score, table: ScoreTable) -> Verdict:
     (request,) = gate.quantity.requests(of="dummy")
-    dummy = table.scores.get(request.key, Score(None, 0))
-    if dummy.error or dummy.value is None or score.value is None:
-        return errored(f"the baseline has no value: {dummy.error or 'it was not measured'}")
+    dummy = table.scores.get(request.key, _ABSENT)
+    if dummy.error or dummy.value is None:
+        return errored(f"the constant baseline has no value: {dummy.error or _ABSENT.error}")
+    if score.value is None:
+        return errored(_ABSENT.error)
     sign = 1.0 if gate.quantity.higher_is_better else -1.0
     lead = sign * (score.value - dummy.value)
-    verdict = at_least(lead, gate.by, of="the lead over the constant baseline is")
+    verdict = at_least(lead, gate.by, of="lead over the constant baseline")
+    rounding = _ROUNDING * max(abs(score.value), abs(dummy.value))
+    if verdict.status is Status.PASSED and at_most(lead, rounding).status is Status.PASSED:
+        verdict = replace(
+            verdict, status=Status.FAILED, summary="no better than the constant baseline", allowed="more than 0"
+        )
     return verdict.on(n=score.rows).explained(
         f"the model reaches {shown(score.value)}, the constant baseline {shown(dummy.value)}",
         _interval(gate.quantity, score),
@@ -97,7 +118,8 @@ def _confused(quantity: Quantity, verdict: Verdict, table: ScoreTable) -> str:
 
 
 def _how_it_ended(run: TrainingRun, verdict: Verdict) -> tuple[str, ...]:
-    return (f"the training {run.stopped}",) if verdict.status is Status.FAILED and run.stopped else ()
+    early = run.steps != run.planned_steps and run.stopped
+    return (f"the training {run.stopped}",) if verdict.status is Status.FAILED and early else ()
 
 
 def _pair(name: str, value: float | None) -> str:

@@ -21,8 +21,9 @@ class Train:
     """A training from scratch. Gives a `TrainingRun`.
 
     `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for as many steps as the
-    spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a newly started interpreter with another hash seed and perturbed
-    global generators, in which nothing that a job stored before is used.
+    spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a
+    newly started interpreter with another hash seed and perturbed global generators, in which nothing that a job stored
+    before is used.
     """
 
     seed: int | None = None

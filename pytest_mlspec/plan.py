@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import checks, gates, quantities
-from pytest_mlspec.check import CHECKS, Verdict
+from pytest_mlspec.check import CHECKS, Verdict, shown
 from pytest_mlspec.declared import Declared
 from pytest_mlspec.engines import ENGINES, Engine
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Evidence
 from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, needed_by, with_seed
-from pytest_mlspec.rules import bound_values
+from pytest_mlspec.rules.claims import KINDS, bound_values
 from pytest_mlspec.spec import CheckUse, Spec
+
+if TYPE_CHECKING:
+    from pytest_mlspec.load import KeyPath
 
 Judge = Callable[[Mapping[str, Evidence]], Verdict]
 
@@ -91,9 +94,9 @@ def training(spec: Spec) -> Train:
 
 def _checks(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
-    uses: dict[str, tuple[CheckUse, tuple[str | int, ...]]] = {}
+    uses: dict[str, tuple[CheckUse, KeyPath]] = {}
     for number, use in enumerate(spec.checks):
-        key: tuple[str | int, ...] = ("checks", number) if len(spec.checks) > 1 else ("checks",)
+        key: KeyPath = ("checks", number)
         for name in checks.STANDARD if use.check == "standard" else ():
             uses.setdefault(name, (CheckUse(check=name), key))
     for number, use in enumerate(spec.checks):
@@ -128,9 +131,7 @@ def _gates(declared: Declared) -> Iterator[Claim]:
     scores = Scores(tuple(dict.fromkeys(_requests(spec, parsed))), of=train)
     for name, bound in spec.gates.items():
         quantity = parsed[name]
-        kind = next(
-            kind for kind in ("at_least", "at_most", "within", "better_than") if getattr(bound, kind) is not None
-        )
+        kind = next(kind for kind in KINDS if getattr(bound, kind) is not None)
         gate = gates.Gate(quantity, kind, bound_values(quantity, bound), bound.by or 0.0)
         jobs: dict[str, Job] = {"run": train}
         if quantity.metric is not None:
@@ -146,5 +147,11 @@ def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity]) -> Iterator
 
 
 def _sentence(gate: gates.Gate) -> str:
-    bound = " and ".join(f"{value:g}" for value in gate.values) or f"the constant baseline by {gate.by:g}"
-    return f"{gate.quantity.name} is {gate.kind.replace('_', ' ')} {bound}."
+    bounds = [shown(value, gate.quantity.unit, digits=15) for value in gate.values]
+    match gate.kind:
+        case "within":
+            return f"{gate.quantity.name} is between {bounds[0]} and {bounds[1]}."
+        case "better_than":
+            return f"{gate.quantity.name} is better than the constant baseline{f' by {gate.by:g}' if gate.by else ''}."
+        case _:
+            return f"{gate.quantity.name} is {gate.kind.replace('_', ' ')} {bounds[0]}."

@@ -5,22 +5,26 @@ An idle session pays for this file alone: what does the work is imported when th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from _pytest.terminal import (
-        TerminalReporter,
-    )  # the type of a public fixture's object; imported for annotations alone
-
+    from pytest_mlspec.broker import Broker
     from pytest_mlspec.plan import Claim, Plan
     from pytest_mlspec.remote import Door
     from pytest_mlspec.run import Run
     from pytest_mlspec.session import Answer, Session
+    from pytest_mlspec.store import Store
+
+YAML = (".yaml", ".yml")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,20 +34,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mlspec-fresh", action="store_true", help="run every job again, whatever evidence is stored")
     group.addoption("--mlspec-inline", action="store_true", help="run jobs in this process, for a debugger")
     group.addoption("--mlspec-plan", action="store_true", help="show the jobs and what is reused, and run nothing")
-    group.addoption("--mlspec-workers", type=int, metavar="N", help="jobs at a time (default: one for each processor)")
+    group.addoption(
+        "--mlspec-workers", type=_count, metavar="N", help="jobs at a time (default: one for each processor)"
+    )
     parser.addini("mlspec", "collect spec files as if --mlspec were given", type="bool", default=False)
     parser.addini("mlspec_allow", "packages that specs may name beside the project's own code", type="args", default=[])
     parser.addini("mlspec_inconclusive", "`fail` or `skip`: how an inconclusive claim ends", default="fail")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marker."""
+    """Registers the marker; under xdist, keeps what is for one process in this one."""
     config.addinivalue_line("markers", "mlspec(path, name=None): the spec whose training the fixture mlspec_run gives")
+    if config.getini("mlspec_inconclusive") not in ("fail", "skip"):
+        raise pytest.UsageError(f"mlspec_inconclusive is fail or skip, not {config.getini('mlspec_inconclusive')!r}")
+    if config.option.mlspec_plan or config.option.mlspec_inline:
+        config.option.dist = "no"
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
     """Collects spec files; a YAML file that is named on the command line is one whatever it holds."""
-    if file_path.suffix not in (".yaml", ".yml") or not _is_on(parent.config):
+    if file_path.suffix not in YAML or not _is_on(parent.config):
         return None
     from pytest_mlspec.load import is_spec
 
@@ -56,10 +66,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Hands the jobs of all selected items over before the first item runs; with --mlspec-plan shows them instead."""
-    items = [item for item in session.items if isinstance(item, ClaimItem)]
-    if session.config.option.collectonly or session.testsfailed:
+    option = session.config.option
+    runs_none = option.collectonly or session.config.getoption("setuponly", False)
+    if runs_none or (session.testsfailed and not option.continue_on_collection_errors):
         return None
-    if session.config.option.mlspec_plan:
+    items = [item for item in session.items if isinstance(item, ClaimItem)]
+    if option.mlspec_plan:
         _show_plan(session.config, items)
         return True
     for plan, claims in _by_plan(items):
@@ -77,35 +89,48 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Under xdist: tells a worker where the broker of the controller answers."""
-    if _is_on(node.config) and not node.config.option.mlspec_inline:
+    """Under xdist: tells a worker where the broker of the controller answers, and where evidence is stored."""
+    if _is_on(node.config):
         node.workerinput["mlspec_broker"] = _door_of(node.config).address
+        node.workerinput["mlspec_store"] = str(session_of(node.config).store.path)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Under xdist: where a spec cannot be read nothing runs, as without xdist, which itself would run the others."""
+    reporter = node.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or node.config.option.continue_on_collection_errors:
+        return
+    unread = [report for report in reporter.stats.get("error", ()) if report.nodeid.endswith(YAML)]
+    if unread:
+        raise pytest.Session.Interrupted(f"{len(unread)} error{'s' * (len(unread) > 1)} during collection")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Gives a skipped claim the place of its line in the spec."""
-    outcome: Any = yield
-    report = outcome.get_result()
+    report = yield
     if isinstance(item, ClaimItem) and report.skipped and isinstance(report.longrepr, tuple):
         report.longrepr = (str(item.path), item.claim.place.line, report.longrepr[2])
+    return report
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    """With -vv: what was measured, of every claim."""
-    if config.get_verbosity() < 2:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With -vv: what was measured and what is allowed, of every claim."""
+    if config.get_verbosity() < 2 or not _is_on(config):
         return
+    from pytest_mlspec.report import measured_text
+
+    reports = [report for group in terminalreporter.stats.values() for report in group]
     lines = [
-        line
-        for reports in terminalreporter.stats.values()
+        f"{report.nodeid}  {text}"
         for report in reports
-        for name, line in getattr(report, "user_properties", ())
-        if name == "mlspec.line" and report.when == "call"
+        if getattr(report, "when", "") == "call" and (text := measured_text(report.user_properties))
     ]
     if lines:
         terminalreporter.section("measured by mlspec")
-        for line in lines:
-            terminalreporter.write_line(line)
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -115,10 +140,11 @@ def mlspec_run(request: pytest.FixtureRequest) -> Run:
     from pytest_mlspec.run import run_of
 
     marker = request.node.get_closest_marker("mlspec")
-    if marker is None:
-        pytest.fail("mlspec_run needs @pytest.mark.mlspec('path of the spec')", pytrace=False)
+    if marker is None or len(marker.args) != 1 or not marker.kwargs.keys() <= {"name"}:
+        pytest.fail("mlspec_run needs @pytest.mark.mlspec('PATH OF THE SPEC') or (…, name='SPEC')", pytrace=False)
     try:
-        return run_of(session_of(request.config), *marker.args, **marker.kwargs)
+        with _progress(request.config) as show:
+            return run_of(session_of(request.config), *marker.args, **marker.kwargs, on_progress=show)
     except MlspecError as error:
         text = "\n".join(part for part in (error.message, error.details, error.advice) if part)
         pytest.fail(text, pytrace=False)
@@ -138,74 +164,79 @@ class SpecFile(pytest.File):
         except SpecError as error:
             raise self.CollectError(error.message) from None
         for each in declared:
-            node: SpecNode = SpecNode.from_parent(self, name=each.spec.name)
-            node.plan = make_plan(each)
+            node: SpecNode = SpecNode.from_parent(self, name=each.spec.name, plan=make_plan(each))
             yield node
 
 
 class SpecNode(pytest.Collector):
     """One spec."""
 
-    plan: Plan
+    def __init__(self, *, plan: Plan, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.plan = plan
+        for tag in plan.spec.tags:
+            self.config.addinivalue_line("markers", f"{tag}: a tag of a spec")
+        for mark in (*plan.spec.tags, "mlspec"):
+            self.add_marker(mark)
 
     def collect(self) -> Iterator[ClaimItem]:
         """One item for each claim."""
-        for tag in self.plan.spec.tags:
-            self.config.addinivalue_line("markers", f"{tag}: a tag of a spec")
-            self.add_marker(tag)
-        self.add_marker("mlspec")
         for claim in self.plan.claims:
-            item: ClaimItem = ClaimItem.from_parent(self, name=claim.name)
-            item.plan, item.claim = self.plan, claim
+            item: ClaimItem = ClaimItem.from_parent(self, name=claim.name, plan=self.plan, claim=claim)
             yield item
 
 
 class ClaimFailedError(Exception):
-    """A red answer; carries it to where the failure is shown."""
+    """A red answer; its text is what the failure shows."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.verdict.summary)
+        from pytest_mlspec.report import failure_text
+
+        super().__init__(failure_text(answer))
         self.answer = answer
 
 
 class ClaimItem(pytest.Item):
     """One claim of a spec."""
 
-    plan: Plan
-    claim: Claim
+    def __init__(self, *, plan: Plan, claim: Claim, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.plan = plan
+        self.claim = claim
 
     def runtest(self) -> None:
         """Waits for the evidence, judges it, and fails or skips as the verdict says."""
         from pytest_mlspec import report
         from pytest_mlspec.check import Status
-        from pytest_mlspec.requirements import missing
 
-        absent = missing(self.plan.spec.requires)
-        if absent:
-            pytest.skip(f"the spec requires what is not here: {absent}")
-        with _progress(self.config) as line:
-            session = session_of(self.config)
-            session.enlist(self.plan, [self.claim])
-            answer = session.answer(self.plan, self.claim, on_progress=line)
+        session = session_of(self.config)
+        session.enlist(self.plan, [self.claim])  # known already, unless another plugin has replaced the loop
+        with _progress(self.config) as show:
+            answer = session.answer(self.plan, self.claim, on_progress=show)
         self.user_properties += report.properties(answer)
-        self.user_properties.append(("mlspec.line", f"{self.nodeid}  {report.measured_text(answer)}"))
-        status = answer.verdict.status
-        if status in (Status.SKIPPED, Status.NOT_APPLICABLE):
-            pytest.skip(
-                answer.verdict.summary if status is Status.SKIPPED else f"not applicable: {answer.verdict.summary}"
-            )
-        if status is Status.INCONCLUSIVE and self.config.getini("mlspec_inconclusive") == "skip":
-            pytest.skip(f"inconclusive: {answer.verdict.summary}")
-        if status.red:
+        if answer.log:
+            self.add_report_section("call", "output of the job", answer.log)
+        summary = answer.verdict.summary
+        match answer.verdict.status:
+            case Status.SKIPPED:
+                pytest.skip(summary)
+            case Status.NOT_APPLICABLE:
+                pytest.skip(f"not applicable: {summary}")
+            case Status.INCONCLUSIVE if self.config.getini("mlspec_inconclusive") == "skip":
+                pytest.skip(f"inconclusive: {summary}")
+        if answer.verdict.status.red:
             raise ClaimFailedError(answer)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The answer as text; anything else is ours and keeps its traceback."""
-        if isinstance(excinfo.value, ClaimFailedError):
-            from pytest_mlspec.report import failure_text
-
-            return failure_text(excinfo.value.answer)
-        return super().repr_failure(excinfo, style)
+        """The answer as text, at the place of the claim; anything else is ours, or inline the user's: with traceback."""
+        if not isinstance(excinfo.value, ClaimFailedError):
+            return super().repr_failure(excinfo, style)
+        shown: Any = excinfo.getrepr(style="value")
+        answer = excinfo.value.answer
+        # What the summary, --tb=line and JUnit files quote.
+        shown.reprcrash.path, shown.reprcrash.lineno = answer.place.path, answer.place.line
+        shown.reprcrash.message = answer.verdict.summary
+        return shown
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The file, the line of the claim counted from 0, and the heading of a failure."""
@@ -224,37 +255,72 @@ def session_of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of jobs")
+    return int(text)
+
+
 def _is_on(config: pytest.Config) -> bool:
     option = config.option
     return bool(option.mlspec or option.mlspec_plan or config.getini("mlspec"))
 
 
 def _new_session(config: pytest.Config) -> Session:
-    from pytest_mlspec.session import Session, StoredEvidence, default_slots
+    from pytest_mlspec.inline import InlineRuns, debugger_attached
+    from pytest_mlspec.session import Runs, Session
     from pytest_mlspec.store import Store
 
-    root, allowed = config.rootpath, tuple(config.getini("mlspec_allow"))
-    if config.option.mlspec_inline:
-        from pytest_mlspec.inline import InlineRuns
-
-        inline = InlineRuns(root)
-        return Session(root, Store(root, path=inline.folder), inline, inline=True, allowed=allowed)
-    store = Store(root)
-    address = getattr(config, "workerinput", {}).get("mlspec_broker")
-    if address is not None:
+    root = config.rootpath
+    of_controller = getattr(config, "workerinput", {})
+    post_mortem = bool(config.getoption("usepdb", False))
+    debugs = post_mortem or config.getoption("trace", False) or debugger_attached()
+    runs: Runs
+    inline = False
+    if "mlspec_broker" in of_controller:
         from pytest_mlspec.remote import RemoteBroker
 
-        return Session(root, store, RemoteBroker(address), allowed=allowed)
-    from pytest_mlspec.broker import Broker
+        store, runs = (
+            Store(root, path=Path(of_controller["mlspec_store"])),
+            RemoteBroker(of_controller["mlspec_broker"]),
+        )
+    elif config.option.mlspec_inline or (debugs and config.getoption("dist", "no") == "no"):
+        inline, runs = True, InlineRuns(root, post_mortem=post_mortem)
+        store = Store(root, path=runs.folder)
+    else:
+        store = _store(config)
+        runs = _broker(config, store)
+    return Session(root, store, runs, inline=inline, allowed=tuple(config.getini("mlspec_allow")))
 
-    broker = Broker(
+
+def _store(config: pytest.Config) -> Store:
+    """The store of the project, or where that cannot be written, one that lasts as long as this run."""
+    from pytest_mlspec.store import Store
+
+    store = Store(config.rootpath)
+    if store.writable:
+        return store
+    folder = TemporaryDirectory(prefix="mlspec-")
+    config.add_cleanup(folder.cleanup)
+    message = f"{store.path} cannot be written: evidence is kept for this run only, and none of an earlier one is used"
+    try:
+        config.issue_config_time_warning(pytest.PytestWarning(message), stacklevel=2)
+    except pytest.PytestWarning:  # where warnings are errors, this one is the user's to settle, not a bug of ours
+        raise pytest.UsageError(message) from None
+    return Store(config.rootpath, path=Path(folder.name))
+
+
+def _broker(config: pytest.Config, store: Store) -> Broker:
+    from pytest_mlspec.broker import Broker
+    from pytest_mlspec.session import StoredEvidence, default_slots
+
+    return Broker(
         target="pytest_mlspec.worker:run_job",
         slots=config.option.mlspec_workers or default_slots(),
-        root=root,
-        python_path=[str(root)],
+        root=config.rootpath,
+        python_path=[str(config.rootpath)],
         reuse=StoredEvidence(store, fresh=config.option.mlspec_fresh),
     )
-    return Session(root, store, broker, allowed=allowed)
 
 
 def _door_of(config: pytest.Config) -> Door:
@@ -282,10 +348,10 @@ def _show_plan(config: pytest.Config, items: Iterable[ClaimItem]) -> None:
 
     session = session_of(config)
     stored = StoredEvidence(session.store, fresh=config.option.mlspec_fresh)
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
     for plan, claims in _by_plan(items):
         for line in plan_lines(session, stored, plan, claims):
-            reporter.write_line(line)
+            print(line) if reporter is None else reporter.write_line(line)
 
 
 @contextmanager
@@ -299,10 +365,13 @@ def _progress(config: pytest.Config) -> Iterator[Callable[[str, dict[str, Any]],
     from pytest_mlspec.report import ProgressLine
 
     def write(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            reporter.write(text, flush=True)
+        with capture.global_and_fixture_disabled():  # not through the reporter, which counts columns
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
-    line = ProgressLine(write, rewrite=reporter.isatty)
+    with capture.global_and_fixture_disabled():  # else the width is that of the capturing file
+        columns = shutil.get_terminal_size().columns if reporter.isatty else None
+    line = ProgressLine(write, columns=columns)
     session = session_of(config)
     yield lambda key, news: line.show(session.title(key), news)
     line.clear()

@@ -15,6 +15,7 @@ The reference in the documentation is generated from this file.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Metric:
     `function` is its name in `sklearn.metrics` and `options` are the arguments that it is called with; `reads` says what it
     compares with the targets: predicted `labels`, `probabilities` of the classes, or `values`. `higher_is_better` is its
     direction. `per_class` allows `[class=x]`, one class against the rest. `share` marks a share of rows counted one by one,
-    for which a binomial interval holds.
+    for which a binomial interval holds. No value lies below `lowest` or above `highest`.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Metric:
     options: tuple[tuple[str, str | int], ...] = ()
     per_class: bool = False
     share: bool = False
+    lowest: float = 0.0
+    highest: float = 1.0
 
 
 def _classification(name: str, function: str, **more: object) -> Metric:
@@ -67,8 +70,12 @@ def _probabilistic(name: str, function: str, **more: object) -> Metric:
     return _classification(name, function, reads="probabilities", **more)
 
 
-def _regression(name: str, function: str, *, higher_is_better: bool = False) -> Metric:
-    return Metric(name, function, REGRESSION, "values", higher_is_better)
+def _error(name: str) -> Metric:
+    return Metric(name, name, REGRESSION, "values", higher_is_better=False, highest=math.inf)
+
+
+def _explained(name: str, function: str) -> Metric:
+    return Metric(name, function, REGRESSION, "values", higher_is_better=True, lowest=-math.inf)
 
 
 _BINARY = frozenset({"binary"})
@@ -83,10 +90,10 @@ METRICS: dict[str, Metric] = {
         *_averaged("precision", "precision_score"),
         *_averaged("recall", "recall_score"),
         *_averaged("jaccard", "jaccard_score"),
-        _classification("matthews_corrcoef", "matthews_corrcoef"),
-        _classification("cohen_kappa", "cohen_kappa_score"),
+        _classification("matthews_corrcoef", "matthews_corrcoef", lowest=-1.0),
+        _classification("cohen_kappa", "cohen_kappa_score", lowest=-1.0),
         _classification("zero_one_loss", "zero_one_loss", higher_is_better=False, share=True),
-        _probabilistic("log_loss", "log_loss", higher_is_better=False),
+        _probabilistic("log_loss", "log_loss", higher_is_better=False, highest=math.inf),
         _probabilistic("brier_score", "brier_score_loss", tasks=_BINARY, higher_is_better=False),
         _probabilistic("roc_auc", "roc_auc_score", tasks=_BINARY, per_class=True),
         _probabilistic("average_precision", "average_precision_score", tasks=_BINARY, per_class=True),
@@ -105,19 +112,19 @@ METRICS: dict[str, Metric] = {
             options=(("multi_class", "ovo"), ("average", "weighted")),
         ),
         _probabilistic("top_k_accuracy", "top_k_accuracy_score", tasks=_MULTICLASS, options=(("k", 2),), share=True),
-        _regression("r2", "r2_score", higher_is_better=True),
-        _regression("explained_variance", "explained_variance_score", higher_is_better=True),
-        _regression("d2_absolute_error_score", "d2_absolute_error_score", higher_is_better=True),
-        _regression("mean_absolute_error", "mean_absolute_error"),
-        _regression("mean_squared_error", "mean_squared_error"),
-        _regression("root_mean_squared_error", "root_mean_squared_error"),
-        _regression("mean_squared_log_error", "mean_squared_log_error"),
-        _regression("root_mean_squared_log_error", "root_mean_squared_log_error"),
-        _regression("median_absolute_error", "median_absolute_error"),
-        _regression("mean_absolute_percentage_error", "mean_absolute_percentage_error"),
-        _regression("max_error", "max_error"),
-        _regression("mean_poisson_deviance", "mean_poisson_deviance"),
-        _regression("mean_gamma_deviance", "mean_gamma_deviance"),
+        _explained("r2", "r2_score"),
+        _explained("explained_variance", "explained_variance_score"),
+        _explained("d2_absolute_error_score", "d2_absolute_error_score"),
+        _error("mean_absolute_error"),
+        _error("mean_squared_error"),
+        _error("root_mean_squared_error"),
+        _error("mean_squared_log_error"),
+        _error("root_mean_squared_log_error"),
+        _error("median_absolute_error"),
+        _error("mean_absolute_percentage_error"),
+        _error("max_error"),
+        _error("mean_poisson_deviance"),
+        _error("mean_gamma_deviance"),
     )
 }
 """Metrics by scikit-learn's scorer names without `neg_`; a few functions without a scorer go by their own names."""
@@ -169,6 +176,14 @@ class Quantity:
         return self.value.higher_is_better if self.value else False
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest value that it can have; the least that is known."""
+        if self.metric is None:
+            return (0.0, math.inf) if self.kind == "run" else (-math.inf, math.inf)
+        lowest, highest = self.metric.lowest, self.metric.highest
+        return (lowest - highest, highest - lowest) if self.kind == "gap" else (lowest, highest)
+
+    @property
     def unit(self) -> str:
         """The unit of the measured value; empty for a plain number."""
         return self.value.unit if self.value else ""
@@ -200,10 +215,11 @@ def parse(text: str) -> Quantity:
     >>> parse("test.recall[plan=basic]").where
     (('plan', 'basic'),)
     """
-    match = _GATE.fullmatch(text.strip())
+    match = _GATE.fullmatch(text)
     if match is None:
         raise MlspecError(
-            f"{text!r} is not the name of a quantity", advice="write SCOPE.NAME[SELECTOR], such as test.accuracy"
+            f"{text!r} is no name of a quantity",
+            advice="write SPLIT.METRIC, such as test.accuracy or test.recall[class=x]",
         )
     scope, name = match["scope"], match["name"]
     where, class_label = _selectors(match["selectors"], text)
@@ -213,14 +229,17 @@ def parse(text: str) -> Quantity:
             raise MlspecError(f"{plain} takes no selector in brackets")
         return Quantity(text, "run", value=RUN_VALUES[plain])
     if scope == "gap":
-        return Quantity(text, "gap", "", _metric(name, class_label), where, class_label)
+        if name == "loss":
+            raise MlspecError("gap.loss is not defined", advice="gap goes with metrics, such as gap.accuracy")
+        return Quantity(text, "gap", "", _metric(name, class_label, others=()), where, class_label)
     if scope not in SPLITS:
         raise MlspecError(f"unknown quantity {plain!r}", advice=did_you_mean(plain, known_names()))
     if name == "loss":
         if where or class_label is not None:
             raise MlspecError(f"{plain} takes no selector in brackets")
         return Quantity(text, "loss", scope)
-    return Quantity(text, "metric", scope, _metric(name, class_label), where, class_label)
+    others = ["loss", *(value.rpartition(".")[2] for value in RUN_VALUES if value.startswith(f"{scope}."))]
+    return Quantity(text, "metric", scope, _metric(name, class_label, others=others), where, class_label)
 
 
 def check_task(quantity: Quantity, task: str) -> None:
@@ -230,9 +249,10 @@ def check_task(quantity: Quantity, task: str) -> None:
         return
     family = [name for name in METRICS if name.startswith(f"{metric.name}_") and task in METRICS[name].tasks]
     if metric.per_class and task == "multiclass":
+        averages = f"an average ({', '.join(family)}) or " if family else ""
         raise MlspecError(
             f"{metric.name} is defined for one class, and the task is multiclass",
-            advice=f"name an average ({', '.join(family)}) or one class ({quantity.split or 'gap'}.{metric.name}[class=…])",
+            advice=f"name {averages}one class ({quantity.split or 'gap'}.{metric.name}[class=…])",
         )
     known = [name for name, other in METRICS.items() if task in other.tasks]
     raise MlspecError(f"{metric.name} is not defined for the task {task}", advice=did_you_mean(metric.name, known))
@@ -247,9 +267,9 @@ def known_names() -> Iterable[str]:
     yield from (f"gap.{metric}" for metric in METRICS)
 
 
-def _metric(name: str, class_label: str | None) -> Metric:
+def _metric(name: str, class_label: str | None, *, others: Iterable[str]) -> Metric:
     if name not in METRICS:
-        raise MlspecError(f"unknown metric {name!r}", advice=did_you_mean(name, [*METRICS, "loss"]))
+        raise MlspecError(f"unknown metric {name!r}", advice=did_you_mean(name, [*METRICS, *others]))
     metric = METRICS[name]
     if class_label is not None and not metric.per_class:
         allowed = ", ".join(sorted(other for other in METRICS if METRICS[other].per_class))
@@ -260,6 +280,7 @@ def _metric(name: str, class_label: str | None) -> Metric:
 def _selectors(text: str | None, gate: str) -> tuple[tuple[tuple[str, str], ...], str | None]:
     where: list[tuple[str, str]] = []
     class_label: str | None = None
+    seen: set[str] = set()
     for part in text.split(",") if text else ():
         match = _SELECTOR.fullmatch(part.strip())
         if match is None:
@@ -267,6 +288,9 @@ def _selectors(text: str | None, gate: str) -> tuple[tuple[tuple[str, str], ...]
                 f"{gate!r}: cannot read the selector {part.strip()!r}", advice="write [column=value] or [class=label]"
             )
         column, value = match["column"].strip(), match["value"].strip()
+        if column in seen:
+            raise MlspecError(f"{gate!r} selects by {column!r} twice", advice="keep one of them")
+        seen.add(column)
         if column == "class":
             class_label = value
         else:

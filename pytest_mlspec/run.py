@@ -19,7 +19,7 @@ from pytest_mlspec.worker import StoredResult
 if TYPE_CHECKING:
     import numpy as np
 
-    from pytest_mlspec.session import Session
+    from pytest_mlspec.session import Progress, Session
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Run:
         return values[0] - values[1] if parsed.kind == "gap" else values[0]
 
 
-def run_of(session: Session, path: str | Path, *, name: str | None = None) -> Run:
+def run_of(session: Session, path: str | Path, *, name: str | None = None, on_progress: Progress | None = None) -> Run:
     """The training of the spec at `path`, relative to the root directory; `name` picks one of several in the file."""
     declared = read(session.root / path, root=session.root)
     names = {each.spec.name: each for each in declared}
@@ -67,6 +67,5 @@ def run_of(session: Session, path: str | Path, *, name: str | None = None) -> Ru
     if name is not None and name not in names:
         raise MlspecError(f"{path} holds no spec {name!r}", advice=did_you_mean(name, names))
     plan = make_plan(names[name] if name is not None else declared[0])
-    run = Run(plan, lambda job: session.result(plan, job))
-    _ = run.training
-    return run
+    session.result(plan, training(plan.spec), on_progress=on_progress)
+    return Run(plan, lambda job: session.result(plan, job))

@@ -20,6 +20,7 @@ from pytest_mlspec.entry import Entry
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.jobs import Job, Prepare, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
+from pytest_mlspec.requirements import missing
 from pytest_mlspec.store import Key, Miss, Store
 from pytest_mlspec.tasks import Limits, Outcome, Task
 from pytest_mlspec.worker import Request, StoredResult
@@ -103,6 +104,7 @@ class Session:
     allowed: tuple[str, ...] = ()
     _tasks: dict[tuple[str, Job], Task] = field(default_factory=dict)
     _entries: dict[str, Entry] = field(default_factory=dict)
+    _absent: dict[str, str] = field(default_factory=dict)
     _told: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def enlist(self, plan: Plan, claims: Iterable[Claim]) -> None:
@@ -110,9 +112,13 @@ class Session:
         self.runs.submit(self.tasks(plan, claims))
 
     def tasks(self, plan: Plan, claims: Iterable[Claim]) -> list[Task]:
-        """The tasks behind `claims`, each after those that it needs."""
-        wanted = [job for claim in claims if not self._settled(claim) for job in claim.jobs.values()]
-        return [self.task(plan, job) for job in in_order(wanted)]
+        """The tasks behind `claims`, each after those that it needs.
+
+        A fresh interpreter needs nothing but seconds of imports, so it starts while the server of the others warms up.
+        """
+        wanted = [job for claim in claims if self.settled(plan, claim) is None for job in claim.jobs.values()]
+        tasks = [self.task(plan, job) for job in in_order(wanted)]
+        return sorted(tasks, key=lambda task: 2 if task.needs else int(task.start == "fresh"))
 
     def task(self, plan: Plan, job: Job) -> Task:
         """`job` made ready to run."""
@@ -154,12 +160,12 @@ class Session:
 
     def answer(self, plan: Plan, claim: Claim, *, on_progress: Progress | None = None) -> Answer:
         """The verdict on `claim`, once its evidence is there."""
-        settled = self._settled(claim)
+        settled = self.settled(plan, claim)
         if settled is not None:
             return Answer(claim, settled, claim.place)
         outcomes: dict[str, Outcome] = {}
         for role, job in claim.jobs.items():
-            outcomes[role] = self.runs.outcome(self.task(plan, job).key, on_progress=on_progress)
+            outcomes[role] = self._outcome(plan, job, on_progress)
         broken = [outcome for outcome in outcomes.values() if outcome.error is not None]
         if broken:
             # The one that failed by itself tells more than those that were not run because of it.
@@ -168,8 +174,11 @@ class Session:
             )
             assert cause.error is not None
             return self._unmeasured(plan, claim, cause.error, cause.log)
-        entries = {role: self._entry(outcome) for role, outcome in outcomes.items()}
-        verdict = claim.judge({role: StoredResult(entry).evidence for role, entry in entries.items()})
+        try:
+            entries = {role: self._entry(outcome) for role, outcome in outcomes.items()}
+            verdict = claim.judge({role: StoredResult(entry).evidence for role, entry in entries.items()})
+        except MlspecError as error:  # what was stored a moment ago is gone or broken
+            return self._unmeasured(plan, claim, ErrorRecord.of(error), "")
         folders = tuple(
             _shown(entry.path, self.root) for entry in {entry.location: entry for entry in entries.values()}.values()
         )
@@ -177,15 +186,23 @@ class Session:
         log = "" if not verdict.status.red else "".join(_tail(outcome.log) for outcome in outcomes.values())
         return Answer(claim, verdict, claim.place, folders, log, reused)
 
-    def result(self, plan: Plan, job: Job) -> StoredResult:
+    def result(self, plan: Plan, job: Job, *, on_progress: Progress | None = None) -> StoredResult:
         """The stored result of `job`, run if it has to be; raises MlspecError with what kept it from being measured."""
         tasks = [self.task(plan, each) for each in in_order([job])]
         self.runs.submit(tasks)
-        outcome = self.runs.outcome(tasks[-1].key)
+        outcome = self._outcome(plan, job, on_progress)
         if outcome.error is not None:
             error = outcome.error
             raise MlspecError(error.message, key=error.key, advice=error.advice, details=error.details)
         return StoredResult(self._entry(outcome))
+
+    def _outcome(self, plan: Plan, job: Job, on_progress: Progress | None) -> Outcome:
+        """The outcome of `job`; where a mistake at a key kept it from being run, that of the job that met the mistake."""
+        outcome = self.runs.outcome(self.task(plan, job).key, on_progress=on_progress)
+        if outcome.error is None or outcome.error.kind != "DependencyError" or not outcome.error.key:
+            return outcome
+        needed = (self._outcome(plan, each, on_progress) for each in jobs.needed_by(job))
+        return next(each for each in needed if each.error is not None)
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
@@ -202,8 +219,12 @@ class Session:
         """The title of the task `key`."""
         return next((task.title for task in self._tasks.values() if task.key == key), "another job")
 
-    def _settled(self, claim: Claim) -> Verdict | None:
-        """The verdict that needs no evidence."""
+    def settled(self, plan: Plan, claim: Claim) -> Verdict | None:
+        """The verdict that needs no evidence; None where the jobs must be asked."""
+        if plan.id not in self._absent:
+            self._absent[plan.id] = missing(plan.spec.requires)
+        if absent := self._absent[plan.id]:
+            return Verdict(Status.SKIPPED, f"the spec requires what is not here: {absent}")
         if claim.skip:
             return Verdict(Status.SKIPPED, claim.skip)
         if claim.not_applicable:
@@ -216,14 +237,19 @@ class Session:
         """The answer where a job gave no evidence: what the worker found, and where in the spec it lies."""
         if error.kind == "NotApplicableError":
             return Answer(claim, not_applicable(error.message), claim.place)
-        place = plan.declared.place(tuple(error.key.split("."))) if error.key else claim.place
+        key = tuple(error.key.split("."))
+        # What the recipe supplies has no key in the file: there the claim is nearer than the head of the spec.
+        place = plan.declared.place(key) if key[0] in plan.declared.document.data else claim.place
         summary = f"{error.key}: {error.message}" if error.key else error.message
         first = self._told.setdefault((plan.id, log, error.details), claim.name)
         if first != claim.name and error.details:
             return Answer(claim, Verdict(Status.ERROR, summary, facts=(f"told in full with {first}",)), place)
         facts = tuple(error.details.rstrip().splitlines())
         advice = (error.advice,) if error.advice else ()
-        return Answer(claim, Verdict(Status.ERROR, summary, facts=facts, advice=advice), place, log=_tail(log))
+        end = _tail(log)
+        if facts and end.rstrip().endswith(error.details.rstrip()):
+            end = ""  # the details of a worker that died are the end of its log: once is enough
+        return Answer(claim, Verdict(Status.ERROR, summary, facts=facts, advice=advice), place, log=end)
 
 
 def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:

@@ -1,33 +1,52 @@
 """The language that users write: pydantic models, frozen and strict, that refuse what they do not know.
 
 These models say which keys there are, their types and defaults. Names and combinations are held against their tables in
-`validate.py`, which also turns a file into specs. Nothing is imported here: an import path is only text until a worker
+`rules/`; `declared.py` turns a file into specs. Nothing is imported here: an import path is only text until a worker
 resolves it (`recipe/resolve.py`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from pytest_mlspec.units import Duration, Size
+from pytest_mlspec import units
+from pytest_mlspec.complaints import described, needed, reading, refusal
+from pytest_mlspec.errors import MlspecError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\[[A-Za-z0-9._+=, -]{1,400}\])?")
 
 
 class Node(BaseModel):
     """A mapping of the spec."""
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple)]
+
+
+Duration = Annotated[float, Field(gt=0), reading(units.seconds)]
+"""Seconds, written with a unit."""
+
+Size = Annotated[int, Field(gt=0), reading(units.size)]
+"""Bytes, written with a unit."""
 
 
 class Use(Node):
     """A thing by its registered name or import path, with its arguments: `adamw`, or `{use: adamw, lr: 3e-3}`."""
 
-    use: Annotated[str, StringConstraints(min_length=1)]
+    use: Text
     arguments: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
@@ -39,19 +58,33 @@ class Use(Node):
 def _as_use(value: object) -> object:
     match value:
         case str():
-            return {"use": value, "arguments": {}}
+            return {"use": value}
         case {"use": use, **arguments}:
             return {"use": use, "arguments": arguments}
         case Use():
             return value
         case dict():
-            raise PydanticCustomError("use", "the key `use` is missing: it names what the other keys are arguments of")
-        case _:
-            raise PydanticCustomError("use", "write a name, or a mapping with the key `use`")
+            raise refusal("the key 'use' is missing", "`use` names what the other keys are arguments of")
+    raise needed("a name, or a mapping with the key 'use',", value)
 
 
 Usable = Annotated[Use, BeforeValidator(_as_use)]
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+
+
+def _with_warmup(schedule: Use) -> Use:
+    """The schedule with a warm-up such as `5%` as a share; text that is none stays, for `rules/` to refuse in its place."""
+    warmup = schedule.arguments.get("warmup")
+    if schedule.is_path or not isinstance(warmup, str):
+        return schedule
+    try:
+        share = units.share(warmup)
+    except MlspecError:
+        return schedule
+    return Use(use=schedule.use, arguments={**schedule.arguments, "warmup": share})
+
+
+def _as_named(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
 
 
 class Limits(Node):
@@ -61,15 +94,17 @@ class Limits(Node):
     memory: Size | None = None
 
 
-def _as_named(value: object) -> object:
-    return {"use": value} if isinstance(value, str) else value
+def _as_label(value: object) -> object:
+    if value is None or (isinstance(value, (str, int)) and value != ""):
+        return value
+    raise needed("the label of a class (a text, a whole number, true or false)", value)
 
 
 class Task(Node):
     """What is learned. `positive` is the class that binary metrics count, by default the last in sorted order."""
 
     use: Literal["binary", "multiclass", "regression"]
-    positive: str | int | bool | None = None
+    positive: Annotated[str | int | bool | None, BeforeValidator(_as_label)] = None
 
 
 class Split(Node):
@@ -81,16 +116,14 @@ class Split(Node):
 
     test: float = Field(0.2, gt=0, lt=1)
     val: float = Field(0.0, ge=0, lt=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     stratify: bool = False
-    group: str | None = None
-    time: str | None = None
+    group: Text | None = None
+    time: Text | None = None
 
 
 def _as_steps(value: object) -> object:
-    if isinstance(value, (str, dict)):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
+    return (value,) if isinstance(value, (str, dict)) else _as_tuple(value)
 
 
 class Data(Node):
@@ -100,8 +133,8 @@ class Data(Node):
     """
 
     source: Usable
-    target: str | None = None
-    drop: Names = ()
+    target: Text | None = None
+    drop: Texts = ()
     split: Split = Split()
     prepare: Annotated[tuple[Usable, ...], BeforeValidator(_as_steps)] = (Use(use="standard"),)
 
@@ -126,7 +159,7 @@ class Training(Node):
     engine: str = "torch"
     loss: Usable | None = None
     optimizer: Usable = Use(use="adamw", arguments={"lr": 1e-3})
-    schedule: Usable | None = None
+    schedule: Annotated[Usable, AfterValidator(_with_warmup)] | None = None
     epochs: int = Field(10, ge=1)
     steps: int | None = Field(None, ge=1)
     batch_size: int = Field(64, ge=1)
@@ -143,7 +176,7 @@ class Training(Node):
 class RecipeUse(Node):
     """The team's own pipeline: a module that holds extension points, or the import path of an object or factory."""
 
-    use: Annotated[str, StringConstraints(min_length=1)]
+    use: Text
     arguments: Mapping[str, Any] = Field(default_factory=dict, alias="with")
 
 
@@ -151,28 +184,40 @@ class Requires(Node):
     """What the machine must have; where it has not, every item of the spec is skipped and says what is missing."""
 
     gpu: int = Field(0, ge=0)
-    packages: Names = ()
-    environment: Names = ()
+    packages: Texts = ()
+    environment: Texts = ()
+
+
+def _as_number(value: object) -> object:
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return value
+    raise needed("a number", value)
+
+
+def _as_ends(value: object) -> object:
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return tuple(value)
+    read = f"a list of {len(value)}" if isinstance(value, (list, tuple)) else described(value)
+    raise refusal(f"two numbers are needed, not {read}", "write within: [LOW, HIGH]")
+
+
+Number = Annotated[float | str, BeforeValidator(_as_number)]
+"""A number, or a text that holds one with its unit."""
 
 
 class Bound(Node):
     """What a gate allows: one of `at_least`, `at_most`, `within`, `better_than`.
 
     Values may carry the unit of the quantity (`30s`). `better_than: dummy` compares with scikit-learn's DummyClassifier
-    (prior) or DummyRegressor (mean) fitted on the training rows, in the direction of the metric, by `by` absolute.
+    (prior) or DummyRegressor (mean) fitted on the training rows, in the direction of the metric: better by `by` absolute,
+    or by anything at all where `by` is left out.
     """
 
-    at_least: float | str | None = None
-    at_most: float | str | None = None
-    within: Annotated[tuple[float | str, float | str] | None, BeforeValidator(_as_steps)] = None
+    at_least: Number | None = None
+    at_most: Number | None = None
+    within: Annotated[tuple[Number, Number], BeforeValidator(_as_ends)] | None = None
     better_than: Literal["dummy"] | None = None
     by: float | None = Field(None, ge=0)
-
-
-def _as_format(value: object) -> object:
-    if value is not True and value == 1:
-        return value
-    raise PydanticCustomError("format", "this version reads format 1: write `mlspec: 1`")
 
 
 class CheckUse(Node):
@@ -180,47 +225,74 @@ class CheckUse(Node):
 
     check: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    skip: Annotated[str, StringConstraints(min_length=1)] | None = None
+    skip: str | None = None
 
 
-def _as_check(value: object) -> object:
+_SKIP = "write {skip: {check: NAME, why: REASON}}"
+
+
+def _as_check(value: object) -> CheckUse:
     match value:
         case str():
-            return {"check": value}
-        case {"skip": {"check": name, "why": why}} if len(value) == 1:
-            return {"check": name, "skip": why}
+            return CheckUse(check=value)
+        case {"skip": {"check": str(name), "why": str(why), **others}, **beside} if not others and not beside:
+            if not why.strip():
+                raise refusal("the reason of a skip is empty", _SKIP)
+            return CheckUse(check=name, skip=why)
         case {"skip": _}:
-            raise PydanticCustomError("check", "a skip is written {skip: {check: NAME, why: REASON}}")
-        case dict() if len(value) == 1:
+            raise refusal("a skip names the check and says why", _SKIP)
+        case dict() if len(value) == 1 and all(isinstance(params, dict) for params in value.values()):
             ((name, params),) = value.items()
-            if isinstance(params, dict):
-                return {"check": name, "params": params}
-    raise PydanticCustomError("check", "write a check's name, or {NAME: {PARAMETER: VALUE, …}}")
+            return CheckUse(check=name, params=params)
+    read = f"a mapping with the keys {', '.join(value)}" if isinstance(value, dict) else described(value)
+    raise refusal(f"a check is a name or {{NAME: {{PARAMETER: VALUE, …}}}}, not {read}")
 
 
 def _as_checks(value: object) -> object:
+    if isinstance(value, tuple):
+        return value
     if isinstance(value, (str, dict)):
         value = [value]
-    if not isinstance(value, (list, tuple)):
-        raise PydanticCustomError("checks", "write `standard`, or a list of checks")
-    return tuple(item if isinstance(item, CheckUse) else _as_check(item) for item in value)
+    if not isinstance(value, list):
+        raise needed("a list of checks", value, "write `standard`, or a list")
+    return tuple(value)
+
+
+def _as_format(value: object) -> object:
+    if type(value) is int and value == 1:
+        return value
+    raise refusal(f"this version reads format 1, not {described(value)}", "write `mlspec: 1`")
+
+
+def is_name(value: object) -> bool:
+    """True for what can name a spec; a variant of a matrix has its values in brackets behind."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _as_name(value: object) -> object:
+    if isinstance(value, str) and not is_name(value):
+        raise refusal(
+            f"{described(value)} is no name",
+            "write at most 100 letters, digits, '.', '_' and '-', a letter or digit first",
+        )
+    return value
 
 
 class Spec(Node):
     """One training and its claims."""
 
     mlspec: Annotated[Literal[1], BeforeValidator(_as_format)]
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-\[\]=, ]{0,99}$")]
-    tags: Names = ()
+    name: Annotated[str, BeforeValidator(_as_name)]
+    tags: Texts = ()
     limits: Limits = Limits()
     task: Annotated[Task | None, BeforeValidator(_as_named)] = None
     data: Data | None = None
     model: Usable | None = None
     train: Training = Training()
-    recipe: RecipeUse | None = None
-    inputs: Names = ()
+    recipe: Annotated[RecipeUse | None, BeforeValidator(_as_named)] = None
+    inputs: Texts = ()
     requires: Requires = Requires()
-    checks: Annotated[tuple[CheckUse, ...], BeforeValidator(_as_checks)] = ()
+    checks: Annotated[tuple[Annotated[CheckUse, BeforeValidator(_as_check)], ...], BeforeValidator(_as_checks)] = ()
     gates: Mapping[str, Bound] = Field(default_factory=dict)
 
     def pipeline(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_mlspec import jobs
 from pytest_mlspec.entry import Entry
@@ -11,12 +11,12 @@ from pytest_mlspec.session import Session, StoredEvidence
 from pytest_mlspec.tasks import Outcome, Task
 
 
-def plan_lines(session: Session, stored: StoredEvidence, plan: Plan, claims: Iterable[Claim]) -> Iterator[str]:
+def plan_lines(session: Session, stored: StoredEvidence, plan: Plan, claims: Sequence[Claim]) -> Iterator[str]:
     """The lines that show what `claims` of `plan` would run. Nothing is run."""
-    asked = [claim for claim in claims if not (claim.skip or claim.not_applicable)]
+    settled = {claim.name: session.settled(plan, claim) for claim in claims}
     users: dict[jobs.Job, list[str]] = {}
-    for claim in asked:
-        for job in claim.jobs.values():
+    for claim in claims:
+        for job in claim.jobs.values() if settled[claim.name] is None else ():
             users.setdefault(job, []).append(claim.name)
     yield f"{plan.id}  (engine {plan.engine.name}, limit {plan.spec.limits.time:g} s a job)"
     found: dict[str, Outcome] = {}
@@ -25,9 +25,9 @@ def plan_lines(session: Session, stored: StoredEvidence, plan: Plan, claims: Ite
         state = _state(stored, task, found)
         yield f"  {jobs.title(job):<50} {state}"
         yield f"      for {', '.join(users.get(job, ['other jobs']))}"
-    for claim in claims:
-        if claim.skip or claim.not_applicable:
-            yield f"  {claim.name}: {'skipped' if claim.skip else 'not applicable'}: {claim.skip or claim.not_applicable}"
+    for name, verdict in settled.items():
+        if verdict is not None:
+            yield f"  {name}: {verdict.status.replace('_', ' ')}: {verdict.summary}"
 
 
 def _state(stored: StoredEvidence, task: Task, found: dict[str, Outcome]) -> str:

@@ -7,36 +7,46 @@ from collections.abc import Callable
 from typing import Any
 
 QUIET_S = 2.0
-"""Nothing is shown of a job before it has taken this long."""
+"""On a terminal nothing is shown of a job before it has taken this long."""
+
+REWRITTEN_AFTER_S = 0.1
+"""The time between two states of a line that is rewritten."""
 
 BETWEEN_LINES_S = 30.0
-"""The time between two lines where a line cannot be rewritten."""
+"""The time before the first line, and between two, where a line cannot be rewritten."""
 
 
 class ProgressLine:
-    r"""Shows the latest news of the job that an item waits for. `write` takes text as it is; `rewrite` allows `\\r`."""
+    r"""Shows the latest news of the job that an item waits for.
+
+    `write` takes text as it is. `columns` is the width of the terminal, whose line is rewritten with `\r`; None for a
+    file or a pipe, which gets whole lines.
+    """
 
     def __init__(
-        self, write: Callable[[str], None], *, rewrite: bool, clock: Callable[[], float] = time.monotonic
+        self, write: Callable[[str], None], *, columns: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._write = write
-        self._rewrite = rewrite
+        self._columns = columns
         self._clock = clock
-        self._next = clock() + QUIET_S
+        self._next = clock() + (QUIET_S if columns else BETWEEN_LINES_S)
         self._width = 0
 
     def show(self, title: str, news: dict[str, Any]) -> None:
         """Shows `news` of the job `title`, where it is time for it."""
-        if self._clock() < self._next:
+        now = self._clock()
+        if now < self._next:
             return
         text = f"{title}: {progress_text(news)}"
-        if self._rewrite:
-            self._write(f"\r{text.ljust(self._width)}")
-            self._width = len(text)
-            self._next = self._clock() + 0.1
-        else:
-            self._write(f"\n{text}")
-            self._next = self._clock() + BETWEEN_LINES_S
+        if self._columns is None:
+            self._write(f"\n{text}\n")
+            self._next = now + BETWEEN_LINES_S
+            return
+        text = text[: self._columns - 1]  # a line that wraps could not be rewritten
+        start = "\r" if self._width else "\n"  # the first one leaves what stands on the line
+        self._write(start + text.ljust(self._width))
+        self._width = len(text)
+        self._next = now + REWRITTEN_AFTER_S
 
     def clear(self) -> None:
         """Takes the line away."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pytest_mlspec.check import Verdict
 from pytest_mlspec.session import Answer
 
 FACTS_SHOWN = 30
 
 
 def failure_text(answer: Answer) -> str:
-    """A red answer: place, claim and what was measured on the first line, then facts, the next step and the log."""
+    """A red answer: place, claim and what was measured on the first line, then facts and the next step."""
     verdict = answer.verdict
-    basis = f" ({text})" if (text := _basis(verdict)) else ""
+    basis = _basis(verdict.seed, verdict.n, verdict.device)
     lines = [f"{answer.place}  {answer.claim.name} {verdict.status.upper()}: {verdict.summary}{basis}"]
     lines += (f"  {fact}" for fact in verdict.facts[:FACTS_SHOWN])
     if len(verdict.facts) > FACTS_SHOWN:
@@ -22,17 +21,7 @@ def failure_text(answer: Answer) -> str:
     lines += (f"  next: {advice}" for advice in verdict.advice)
     if answer.evidence:
         lines.append(f"  evidence: {' '.join(f'{folder}/' for folder in answer.evidence)}")
-    if answer.log:
-        lines.append("  log of the job:")
-        lines += (f"    {line}" for line in answer.log.splitlines())
     return "\n".join(lines)
-
-
-def measured_text(answer: Answer) -> str:
-    """One line for a claim of any status: what was measured and what is allowed."""
-    basis = f" ({text})" if (text := _basis(answer.verdict)) else ""
-    reused = ", stored" if answer.reused else ""
-    return f"{answer.claim.name} {answer.verdict.status}: {answer.verdict.summary}{basis}{reused}"
 
 
 def properties(answer: Answer) -> Iterator[tuple[str, str]]:
@@ -44,13 +33,22 @@ def properties(answer: Answer) -> Iterator[tuple[str, str]]:
         value = getattr(verdict, name)
         if value not in (None, ""):
             yield f"mlspec.{name}", str(value)
+    if answer.evidence:
+        yield "mlspec.evidence", " ".join(answer.evidence)
+        yield "mlspec.reused", "true" if answer.reused else "false"
 
 
-def _basis(verdict: Verdict) -> str:
-    """What the measurement rests on: seed, number of rows, device."""
-    parts = [
-        *([f"seed {verdict.seed}"] if verdict.seed is not None else []),
-        *([f"n={verdict.n}"] if verdict.n is not None else []),
-        *([verdict.device] if verdict.device else []),
-    ]
-    return ", ".join(parts)
+def measured_text(properties: Iterable[tuple[str, object]]) -> str:
+    """One line for a claim of any status, from its properties: what was measured and what is allowed; empty for no claim."""
+    values = {name: str(value) for name, value in properties}
+    if "mlspec.status" not in values:
+        return ""
+    basis = _basis(*(values.get(f"mlspec.{name}") for name in ("seed", "n", "device")))
+    reused = ", stored" if values.get("mlspec.reused") == "true" else ""
+    return f"{values['mlspec.status']}: {values['mlspec.summary']}{basis}{reused}"
+
+
+def _basis(seed: object, n: object, device: object) -> str:
+    """What the measurement rests on, in brackets: seed, number of rows, device."""
+    parts = [f"{name}{value}" for name, value in (("seed ", seed), ("n=", n), ("", device)) if value not in (None, "")]
+    return f" ({', '.join(parts)})" if parts else ""

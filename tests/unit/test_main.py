@@ -53,7 +53,7 @@ def test_store_lists_evidence_and_removes_it(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.parametrize("option", [["--keep", "10xx"], ["--unused-for", "soon"]])
 def test_an_amount_that_cannot_be_read_is_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """argparse says which option, we say what to write."""
+    """The message names the option and says what to write."""
     with pytest.raises(SystemExit, match="2"):
         main(["store", *option])
 

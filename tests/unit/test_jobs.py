@@ -1,0 +1,101 @@
+"""Jobs are values: equal work is an equal job, in this process and in any other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_mlspec.jobs import (
+    ConstantLoss,
+    GradientFlow,
+    Job,
+    MetricRequest,
+    Prepare,
+    Resume,
+    RowIndependence,
+    Scores,
+    Train,
+    from_json,
+    needed_by,
+    title,
+    to_json,
+    with_seed,
+)
+
+REQUEST = MetricRequest("recall", "test", (("plan", "basic"), ("day", "1, 2")), "yes", "dummy")
+
+EVERY: list[Job] = [
+    Prepare(),
+    Train(),
+    Train(seed=3, batches=1, steps=200, fresh=True),
+    Resume(at=0.25, steps=8),
+    RowIndependence(rows=4, of=Train(seed=1)),
+    GradientFlow(),
+    ConstantLoss(),
+    Scores((REQUEST, MetricRequest("accuracy", "val")), of=Train(seed=2)),
+]
+
+
+@pytest.mark.parametrize("job", EVERY, ids=title)
+def test_a_job_comes_back_from_json(job: Job) -> None:
+    """Equal, and hashable."""
+    restored = from_json(json.loads(json.dumps(to_json(job))))
+
+    assert restored == job
+    assert hash(restored) == hash(job)
+
+
+@pytest.mark.parametrize("job", EVERY, ids=title)
+def test_what_a_job_needs_needs_nothing_more_than_the_data(job: Job) -> None:
+    """The chain is as short as that."""
+    assert all(needed_by(needed) in ((), (Prepare(),)) for needed in needed_by(job))
+
+
+def test_what_is_measured_on_a_training_needs_it() -> None:
+    """And the data; a training in a fresh interpreter uses nothing that was stored."""
+    assert needed_by(Scores((), of=Train(seed=2))) == (Prepare(), Train(seed=2))
+    assert needed_by(RowIndependence(of=Train(seed=1))) == (Prepare(), Train(seed=1))
+    assert needed_by(Train(seed=0)) == (Prepare(),)
+    assert needed_by(Train(seed=0, fresh=True)) == ()
+    assert needed_by(Prepare()) == ()
+
+
+def test_an_open_seed_becomes_that_of_the_spec() -> None:
+    """So that equal work is an equal value; a seed that is given stays."""
+    assert with_seed(Train(batches=1), 7) == Train(seed=7, batches=1)
+    assert with_seed(Train(seed=1), 7) == Train(seed=1)
+    assert with_seed(RowIndependence(), 7) == RowIndependence(of=Train(seed=7))
+    assert with_seed(Scores(()), 7) == Scores((), of=Train(seed=7))
+    assert with_seed(Scores((), of=Train(seed=1)), 7) == Scores((), of=Train(seed=1))
+    assert with_seed(Resume(), 7) == Resume()
+
+
+def test_the_key_of_a_request_tells_it_from_every_other() -> None:
+    """Rows, class and model are in it."""
+    keys = {
+        MetricRequest("recall", "test").key,
+        MetricRequest("recall", "train").key,
+        MetricRequest("recall", "test", (("class", "a"),)).key,
+        MetricRequest("recall", "test", (("plan", "a"),)).key,
+        MetricRequest("recall", "test", of="dummy").key,
+        REQUEST.key,
+    }
+
+    assert len(keys) == 6
+    assert REQUEST.key == "dummy:test.recall[plan=basic, day=1, 2, class=yes]"
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (Train(seed=0), "train (seed 0)"),
+        (Train(seed=0, batches=1, steps=200), "train (seed 0, batches 1, steps 200)"),
+        (Train(seed=0, fresh=True), "train (seed 0, fresh interpreter)"),
+        (Resume(at=0.5), "train, interrupted at 50% and resumed"),
+        (Scores(()), "compute the metrics"),
+    ],
+)
+def test_a_job_has_a_title(job: Job, words: str) -> None:
+    """For progress and messages."""
+    assert title(job) == words

@@ -1,0 +1,222 @@
+"""Imports go one way. The tables of this file are the architecture; the syntax trees of the package are held against them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import pytest_mlspec
+
+PACKAGE = Path(pytest_mlspec.__file__).parent
+
+# What each part of the package may import of the others; a part is a module or a folder, and may import itself.
+MAY_IMPORT: Mapping[str, str] = {
+    # words and tables
+    "errors": "",
+    "registry": "errors",
+    "names": "",
+    "statistics": "",
+    "canonical": "",
+    "environment": "",
+    # YAML -> data with positions -> Spec
+    "load": "errors",
+    "complaints": "errors",
+    "units": "errors complaints",
+    "spec": "errors complaints units",
+    "vocabulary": "errors complaints load names spec",
+    "matrix": "errors complaints load spec",
+    "rules": "errors complaints names units quantities check checks engines",
+    "declared": "errors complaints load matrix rules spec vocabulary",
+    "requirements": "environment spec",
+    # what flows
+    "jobs": "",
+    "evidence": "",
+    "quantities": "errors jobs",
+    # Evidence -> Verdicts
+    "check": "errors registry evidence jobs",
+    "checks": "errors registry check quantities jobs evidence statistics",
+    "gates": "errors check checks quantities evidence statistics",
+    # Spec -> Plan -> one pytest run
+    "plan": "errors check checks gates quantities jobs evidence spec declared rules engines",
+    "session": "errors check jobs evidence environment requirements plan store entry tasks worker",
+    "run": "errors jobs evidence quantities declared plan worker",
+    "inline": "errors session tasks worker",
+    "report": "errors check jobs plan session entry tasks",
+    "__main__": "errors units declared engines store",
+    "plugin": "errors check load declared plan session run inline report broker remote store",
+    # the store
+    "inputs": "canonical environment",
+    "reads": "environment inputs",
+    "entry": "errors canonical inputs",
+    "store": "errors canonical inputs entry",
+    # processes
+    "tasks": "errors",
+    "processes": "",
+    "child": "errors tasks",
+    "connection": "errors tasks child",
+    "server": "errors tasks child processes",
+    "broker": "errors tasks connection",
+    "remote": "errors tasks broker",
+    # inside a worker
+    "worker": "errors jobs evidence spec store entry reads engines probes recipe",
+    "engines": "errors registry names jobs evidence quantities spec recipe training",
+    "probes": "errors jobs evidence quantities spec recipe engines training",
+    "recipe": "errors names jobs evidence quantities environment spec rules sources training",
+    "sources": "errors names spec recipe",
+    "training": "errors registry names",
+}
+
+# What only these parts may import, outside of annotations.
+RESERVED: Mapping[str, frozenset[str]] = {
+    "pytest": frozenset({"plugin"}),
+    "_pytest": frozenset(),
+    "torch": frozenset({"training", "engines", "probes", "recipe", "sources", "server"}),
+    "scipy": frozenset({"statistics"}),
+    "yaml": frozenset({"load", "__main__"}),
+    "pydantic": frozenset({"complaints", "spec", "declared", "rules", "check", "checks"}),
+}
+
+# These are imported where they are needed, inside functions, by whatever the pytest process imports.
+HEAVY = frozenset({"numpy", "pandas", "safetensors", "scipy", "sklearn", "torch"})
+
+# What runs in a worker: the pytest process may import these for their names and calls nothing in them.
+IN_A_WORKER = frozenset({"worker", "engines", "probes", "recipe", "sources", "training", "server"})
+
+
+class Import(NamedTuple):
+    """One import: what, and whether it happens with that of the file, later in a function, or for annotations alone."""
+
+    name: str
+    when: str
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below `pytest_mlspec`; the package itself is the empty name."""
+    files = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
+    return {".".join(part for part in name.parts if part != "__init__"): path for name, path in files.items()}
+
+
+MODULES = modules()
+
+
+@cache
+def imports_of(module: str) -> tuple[Import, ...]:
+    return tuple(_imports_below(ast.parse(MODULES[module].read_text("utf-8")), "first"))
+
+
+def _imports_below(node: ast.AST, when: str) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names=names):
+                yield from (Import(alias.name, when) for alias in names)
+            case ast.ImportFrom(module=str(source), names=names, level=0):
+                full = [f"{source}.{alias.name}" for alias in names]
+                yield from (Import(name if _is_ours(name) else source, when) for name in full)
+            case ast.ImportFrom():
+                raise AssertionError("a relative import")
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from _imports_below(child, "typing")
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if when == "first":
+                yield from _imports_below(child, "later")
+            case _:
+                yield from _imports_below(child, when)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("pytest_mlspec.") and name.removeprefix("pytest_mlspec.") in MODULES
+
+
+def ours(module: str, *when: str) -> set[str]:
+    """The modules of the package that `module` imports at these times."""
+    found = (each.name for each in imports_of(module) if each.when in when)
+    return {name.removeprefix("pytest_mlspec.") for name in found if _is_ours(name)}
+
+
+def others(module: str, *when: str) -> set[str]:
+    """The top-level packages beside ours that `module` imports at these times."""
+    return {each.name.partition(".")[0] for each in imports_of(module) if each.when in when} - {"pytest_mlspec"}
+
+
+def part_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def in_the_pytest_process() -> set[str]:
+    """What the pytest process may come to import: everything from the plugin on, up to what runs in a worker."""
+    reached: set[str] = set()
+    waiting = ["plugin"]
+    while waiting:
+        module = waiting.pop()
+        if module in reached:
+            continue
+        reached.add(module)
+        times = ("first",) if part_of(module) in IN_A_WORKER else ("first", "later")
+        waiting += [part_of(module), *ours(module, *times)]
+    return reached
+
+
+NAMED = sorted(name for name in MODULES if name)
+
+
+def test_every_part_of_the_package_stands_in_the_table() -> None:
+    """And nothing else does."""
+    assert {part_of(name) for name in NAMED} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("module", NAMED)
+def test_a_module_imports_what_its_part_may_import(module: str) -> None:
+    """Imports for annotations alone are free."""
+    part = part_of(module)
+    imported = {part_of(name) for name in ours(module, "first", "later")}
+
+    assert imported - {part} <= set(MAY_IMPORT[part].split())
+
+
+@pytest.mark.parametrize("module", NAMED)
+def test_packages_that_are_reserved_are_imported_by_their_parts_alone(module: str) -> None:
+    """The plugin alone imports pytest, and torch is left to what runs in a worker."""
+    imported = others(module, "first", "later") & RESERVED.keys()
+
+    assert {name for name in imported if part_of(module) not in RESERVED[name]} == set()
+
+
+def test_nothing_private_of_pytest_is_imported_even_for_annotations() -> None:
+    """It may change with any version."""
+    assert {module for module in NAMED if "_pytest" in others(module, "first", "later", "typing")} == set()
+
+
+def test_the_server_imports_torch_in_its_preload_alone() -> None:
+    """A server without preload stays small."""
+    assert "torch" not in others("server", "first")
+
+
+@pytest.mark.parametrize("module", sorted(in_the_pytest_process()))
+def test_what_the_pytest_process_imports_imports_nothing_heavy_with_it(module: str) -> None:
+    """A session without jobs pays for none of it."""
+    assert others(module, "first") & HEAVY == set()
+
+
+def test_of_engines_and_probes_others_see_the_table_alone() -> None:
+    """Which engine carries a job out is looked up there, when it is carried out."""
+    outside = [module for module in NAMED if part_of(module) not in ("engines", "probes")]
+    imported = {name for module in outside for name in ours(module, "first", "later")}
+
+    assert {name for name in imported if part_of(name) in ("engines", "probes")} == {"engines", "probes"}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Not even inside a function; TopologicalSorter raises CycleError."""
+    graph = {module: ours(module, "first", "later") - {module} for module in NAMED}
+
+    assert set(TopologicalSorter(graph).static_order()) == set(NAMED)
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """Its docstring is the way in."""
+    assert others("", "first") | ours("", "first") == set()
