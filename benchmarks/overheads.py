@@ -134,8 +134,8 @@ def unchanged(folder: Path, rounds: int) -> Ratio:
 
 def job(rounds: int) -> Ratio:
     """One more job in a warm server; the note has the milliseconds on top of the job's own work."""
-    from pytest_mlspec.broker import Broker
-    from pytest_mlspec.tasks import Limits, Task
+    from pytest_mlspec.workers.broker import Broker
+    from pytest_mlspec.workers.tasks import Limits, Task
 
     folder = Path(tempfile.mkdtemp())
     (folder / "work.py").write_text(WORK)

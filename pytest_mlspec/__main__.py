@@ -18,7 +18,7 @@ from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError
 
 if TYPE_CHECKING:
-    from pytest_mlspec.spec import Spec
+    from pytest_mlspec.language.spec import Spec
 
 DAY_S = 86_400.0
 
@@ -55,7 +55,7 @@ def _show(path: Path, root: Path) -> None:
     """Prints the specs of a file, each as a document that says what it left open and can be read again."""
     import yaml
 
-    from pytest_mlspec.declared import read
+    from pytest_mlspec.language.declared import read
 
     for declared in read(path, root=root):
         print("---")
@@ -106,7 +106,7 @@ def _store(root: Path, *, keep: int | None, unused_for: float | None) -> None:
 
 
 def _size(text: str) -> int:
-    from pytest_mlspec.units import size
+    from pytest_mlspec.language.units import size
 
     try:
         return size(text)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import checks, gates, quantities
 from pytest_mlspec.check import CHECKS, Verdict, shown
-from pytest_mlspec.declared import Declared
 from pytest_mlspec.engines import ENGINES, Engine
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Evidence
 from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, needed_by, with_seed
-from pytest_mlspec.rules.claims import KINDS, bound_values
-from pytest_mlspec.spec import CheckUse, Spec
+from pytest_mlspec.language.declared import Declared
+from pytest_mlspec.language.rules.claims import KINDS, bound_values
+from pytest_mlspec.language.spec import CheckUse, Spec
 
 if TYPE_CHECKING:
-    from pytest_mlspec.load import KeyPath
+    from pytest_mlspec.language.load import KeyPath
 
 Judge = Callable[[Mapping[str, Evidence]], Verdict]
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_mlspec.broker import Broker
     from pytest_mlspec.plan import Claim, Plan
-    from pytest_mlspec.remote import Door
     from pytest_mlspec.run import Run
     from pytest_mlspec.session import Answer, Session
     from pytest_mlspec.store import Store
+    from pytest_mlspec.workers.broker import Broker
+    from pytest_mlspec.workers.remote import Door
 
 YAML = (".yaml", ".yml")
 
@@ -55,7 +55,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     """Collects spec files; a YAML file that is named on the command line is one whatever it holds."""
     if file_path.suffix not in YAML or not _is_on(parent.config):
         return None
-    from pytest_mlspec.load import is_spec
+    from pytest_mlspec.language.load import is_spec
 
     if not (parent.session.isinitpath(file_path) or is_spec(file_path)):
         return None
@@ -155,8 +155,8 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[SpecNode]:
         """One collector for each spec of the file; SpecError with every mistake is shown as it is."""
-        from pytest_mlspec.declared import read
         from pytest_mlspec.errors import SpecError
+        from pytest_mlspec.language.declared import read
         from pytest_mlspec.plan import make_plan
 
         try:
@@ -267,9 +267,9 @@ def _is_on(config: pytest.Config) -> bool:
 
 
 def _new_session(config: pytest.Config) -> Session:
-    from pytest_mlspec.inline import InlineRuns, debugger_attached
     from pytest_mlspec.session import Runs, Session
     from pytest_mlspec.store import Store
+    from pytest_mlspec.workers.inline import InlineRuns, debugger_attached
 
     root = config.rootpath
     of_controller = getattr(config, "workerinput", {})
@@ -278,7 +278,7 @@ def _new_session(config: pytest.Config) -> Session:
     runs: Runs
     inline = False
     if "mlspec_broker" in of_controller:
-        from pytest_mlspec.remote import RemoteBroker
+        from pytest_mlspec.workers.remote import RemoteBroker
 
         store, runs = (
             Store(root, path=Path(of_controller["mlspec_store"])),
@@ -311,11 +311,11 @@ def _store(config: pytest.Config) -> Store:
 
 
 def _broker(config: pytest.Config, store: Store) -> Broker:
-    from pytest_mlspec.broker import Broker
     from pytest_mlspec.session import StoredEvidence, default_slots
+    from pytest_mlspec.workers.broker import Broker
 
     return Broker(
-        target="pytest_mlspec.worker:run_job",
+        target="pytest_mlspec.workers.job:run_job",
         slots=config.option.mlspec_workers or default_slots(),
         root=config.rootpath,
         python_path=[str(config.rootpath)],
@@ -326,8 +326,8 @@ def _broker(config: pytest.Config, store: Store) -> Broker:
 def _door_of(config: pytest.Config) -> Door:
     """What lets the workers of xdist use this process's broker, made at its first use."""
     if _DOOR not in config.stash:
-        from pytest_mlspec.broker import Broker
-        from pytest_mlspec.remote import Door
+        from pytest_mlspec.workers.broker import Broker
+        from pytest_mlspec.workers.remote import Door
 
         runs = session_of(config).runs
         assert isinstance(runs, Broker)

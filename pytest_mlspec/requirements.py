@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from importlib.metadata import PackageNotFoundError, version
 
-from pytest_mlspec import environment
-from pytest_mlspec.spec import Requires
+from pytest_mlspec.language.spec import Requires
+from pytest_mlspec.store import environment
 
 
 def missing(requires: Requires) -> str:

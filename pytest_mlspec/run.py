@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import quantities
-from pytest_mlspec.declared import read
 from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.evidence import ScoreTable, TrainingRun
 from pytest_mlspec.jobs import Job, Scores
+from pytest_mlspec.language.declared import read
 from pytest_mlspec.plan import Plan, make_plan, training
-from pytest_mlspec.worker import StoredResult
+from pytest_mlspec.workers.job import StoredResult
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,16 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_mlspec import environment, jobs
+from pytest_mlspec import jobs
 from pytest_mlspec.check import Status, Verdict, not_applicable
-from pytest_mlspec.entry import Entry
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.jobs import Job, Prepare, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.requirements import missing
-from pytest_mlspec.store import Key, Miss, Store
-from pytest_mlspec.tasks import Limits, Outcome, Task
-from pytest_mlspec.worker import Request, StoredResult
+from pytest_mlspec.store import Entry, Key, Miss, Store, environment
+from pytest_mlspec.workers.job import Request, StoredResult
+from pytest_mlspec.workers.tasks import Limits, Outcome, Task
 
 PACKAGES = ("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch")
 """The distributions whose version is part of every key."""

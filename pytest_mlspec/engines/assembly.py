@@ -19,10 +19,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from pytest_mlspec.engines.declared_loss import DeclaredLoss, declared_loss
 from pytest_mlspec.errors import DataError, RecipeError, did_you_mean
+from pytest_mlspec.language.spec import Training
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe
 from pytest_mlspec.recipe.targets import label_text
 from pytest_mlspec.recipe.work import Work
-from pytest_mlspec.spec import Training
 from pytest_mlspec.training.batches import Batch, CollatedSource, Inputs, ResidentSource, Source
 from pytest_mlspec.training.device import DeviceChoice, choose
 from pytest_mlspec.training.early_stop import EarlyStop

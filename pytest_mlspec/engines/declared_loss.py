@@ -25,8 +25,8 @@ from torch import Tensor
 
 from pytest_mlspec.engines.predictions import FloatArray, Kind, checked
 from pytest_mlspec.errors import RecipeError
+from pytest_mlspec.language.spec import Training
 from pytest_mlspec.recipe.protocol import Recipe
-from pytest_mlspec.spec import Training
 
 Reading = Literal["softmax", "sigmoid", "share", "exp", "values"]
 

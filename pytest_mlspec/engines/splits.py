@@ -12,10 +12,10 @@ from torch import nn
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.predictions import FloatArray
 from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.language.spec import Training
 from pytest_mlspec.quantities import METRICS, Metric
 from pytest_mlspec.recipe.protocol import Examples
 from pytest_mlspec.recipe.scoring import Predictions, metric_value
-from pytest_mlspec.spec import Training
 from pytest_mlspec.training.evaluation import mean_loss, model_outputs
 from pytest_mlspec.training.loop import Evaluate
 from pytest_mlspec.training.state import State

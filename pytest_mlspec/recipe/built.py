@@ -13,15 +13,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pytest_mlspec import names
 from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.language import names
+from pytest_mlspec.language.spec import Spec, Split, Use
 from pytest_mlspec.recipe import columns, steps, transform
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
 from pytest_mlspec.recipe.resolve import resolve
 from pytest_mlspec.recipe.rows import as_loaded
 from pytest_mlspec.recipe.splitting import split_rows
-from pytest_mlspec.spec import Spec, Split, Use
 
 # Losses of one output a row, whatever the number of classes.
 _ONE_OUTPUT = frozenset({"binary_cross_entropy_with_logits", "binary_cross_entropy", "soft_margin", "hinge_embedding"})

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from pytest_mlspec.environment import library_folders, relative_to
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.recipe.calls import user_code
+from pytest_mlspec.store.environment import library_folders, relative_to
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, did_you_mean
+from pytest_mlspec.language.spec import Split
 from pytest_mlspec.recipe.protocol import Rows
-from pytest_mlspec.spec import Split
 
 if TYPE_CHECKING:
     import pandas as pd

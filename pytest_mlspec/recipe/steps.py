@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, RecipeError, did_you_mean
-from pytest_mlspec.names import PREPARATIONS
+from pytest_mlspec.language.names import PREPARATIONS
 from pytest_mlspec.recipe.calls import call_user, takes
 from pytest_mlspec.recipe.columns import categories, dense, numbers, plain
 

@@ -11,13 +11,13 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.language.rules import task_of
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.recipe import built
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.protocol import POINTS, Recipe
 from pytest_mlspec.recipe.resolve import attribute, resolve, resolve_module
 from pytest_mlspec.recipe.rows import as_loaded, as_splits
-from pytest_mlspec.rules import task_of
-from pytest_mlspec.spec import Spec
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "load": (),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlspec.evidence import Evidence
 from pytest_mlspec.jobs import Job, Prepare
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.recipe.protocol import Prepared, Recipe, Rows
-from pytest_mlspec.spec import Spec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_mlspec import jobs
-from pytest_mlspec.entry import Entry
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.session import Session, StoredEvidence
-from pytest_mlspec.tasks import Outcome, Task
+from pytest_mlspec.store import Entry
+from pytest_mlspec.workers.tasks import Outcome, Task
 
 
 def plan_lines(session: Session, stored: StoredEvidence, plan: Plan, claims: Sequence[Claim]) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_mlspec.errors import DataError, did_you_mean
-from pytest_mlspec.names import SOURCES, TABLE_FORMATS
+from pytest_mlspec.language.names import SOURCES, TABLE_FORMATS
+from pytest_mlspec.language.spec import Use
 from pytest_mlspec.recipe.protocol import Rows
-from pytest_mlspec.spec import Use
 
 _KEY = "data.source"
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_mlspec.errors import TrainingError, did_you_mean
-from pytest_mlspec.names import LOSSES, LossName
+from pytest_mlspec.language.names import LOSSES, LossName
 from pytest_mlspec.training.batches import Batch
 
 LossFunction = Callable[[Any, Batch], Tensor]

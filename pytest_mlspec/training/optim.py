@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pytest_mlspec.errors import TrainingError, did_you_mean
-from pytest_mlspec.names import OPTIMIZERS
+from pytest_mlspec.language.names import OPTIMIZERS
 
 _KEY = "train.optimizer"
 _FUSED = {"adam", "adamw", "sgd", "adagrad"}

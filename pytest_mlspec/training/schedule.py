@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from pytest_mlspec.errors import TrainingError, did_you_mean
-from pytest_mlspec.names import SCHEDULE_ARGUMENTS, SCHEDULES, Interval, ScheduleName
+from pytest_mlspec.language.names import SCHEDULE_ARGUMENTS, SCHEDULES, Interval, ScheduleName
 
 _KEY = "train.schedule"
 

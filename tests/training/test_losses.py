@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.names import LOSSES
+from pytest_mlspec.language.names import LOSSES
 from pytest_mlspec.training.batches import Batch
 from pytest_mlspec.training.losses import build, denominator
 from pytest_mlspec.training.seeding import generator

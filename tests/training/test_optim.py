@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.names import OPTIMIZERS
+from pytest_mlspec.language.names import OPTIMIZERS
 from pytest_mlspec.training.loop import LoopSettings, fit
 from pytest_mlspec.training.optim import build_optimizer
 

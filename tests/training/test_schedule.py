@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.names import SCHEDULES
+from pytest_mlspec.language.names import SCHEDULES
 from pytest_mlspec.training.loop import LoopSettings, fit
 
 from .trainings import CROSS_ENTROPY, classification, new_state, schedule_for, scripted, source_of, with_schedule

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlspec.declared import Declared, read
 from pytest_mlspec.errors import SpecError
+from pytest_mlspec.language.declared import Declared, read
 
 CHURN = """\
 mlspec: 1

@@ -15,9 +15,9 @@ import torch
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.evidence import Evidence, TrainingRun
 from pytest_mlspec.jobs import Job, Resume, Train
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes import probe_for
 from pytest_mlspec.recipe.work import Result, Stored, Work
-from pytest_mlspec.spec import Spec
 
 # One thread: the order of a sum, and so its last bit, depends on the number of threads.
 torch.set_num_threads(1)

@@ -47,7 +47,7 @@ def test_an_idle_session_pays_for_the_plugin_alone(tmp_path: Path) -> None:
 def test_telling_specs_from_other_files_needs_no_yaml(tmp_path: Path) -> None:
     """Every YAML file of a project is looked at."""
     (tmp_path / "other.yaml").write_text("services: {}\n", "utf-8")
-    code = "from pathlib import Path\nfrom pytest_mlspec.load import is_spec\nassert not is_spec(Path('other.yaml'))"
+    code = "from pathlib import Path\nfrom pytest_mlspec.language.load import is_spec\nassert not is_spec(Path('other.yaml'))"
 
     assert packages(loaded_after(code, folder=tmp_path)) & (HEAVY | FOR_SPECS) == set()
 
@@ -57,7 +57,7 @@ def test_reading_and_planning_a_spec_loads_nothing_heavy(tmp_path: Path) -> None
     spec(tmp_path)
     code = """
 from pathlib import Path
-from pytest_mlspec.declared import read
+from pytest_mlspec.language.declared import read
 from pytest_mlspec.plan import make_plan
 (declared,) = read(Path("churn.mlspec.yaml"), root=Path.cwd())
 assert len(make_plan(declared).claims) == 8
@@ -65,4 +65,4 @@ assert len(make_plan(declared).claims) == 8
     loaded = loaded_after(code, folder=tmp_path)
 
     assert packages(loaded) & HEAVY == set()
-    assert "pytest_mlspec.vocabulary" not in loaded
+    assert "pytest_mlspec.language.vocabulary" not in loaded

@@ -15,25 +15,26 @@ import pytest_mlspec
 
 PACKAGE = Path(pytest_mlspec.__file__).parent
 
-# What each part of the package may import of the others; a part is a module or a folder, and may import itself.
+# What each part of the package may import of the others. A part is a module or a folder; the folders `GROUPS` hold parts of
+# their own. A part may import itself, and everything the folders' own `__init__`.
+GROUPS = frozenset({"language", "store", "workers"})
 MAY_IMPORT: Mapping[str, str] = {
     # words and tables
     "errors": "",
     "registry": "errors",
-    "names": "",
     "statistics": "",
-    "canonical": "",
-    "environment": "",
     # YAML -> data with positions -> Spec
-    "load": "errors",
-    "complaints": "errors",
-    "units": "errors complaints",
-    "spec": "errors complaints units",
-    "vocabulary": "errors complaints load names spec",
-    "matrix": "errors complaints load spec",
-    "rules": "errors complaints names units quantities check checks engines",
-    "declared": "errors complaints load matrix rules spec vocabulary",
-    "requirements": "environment spec",
+    "language": "",
+    "language.names": "",
+    "language.load": "errors",
+    "language.complaints": "errors",
+    "language.units": "errors language.complaints",
+    "language.spec": "errors language.complaints language.units",
+    "language.vocabulary": "errors language.complaints language.load language.names language.spec",
+    "language.matrix": "errors language.complaints language.load language.spec",
+    "language.rules": "errors language.complaints language.names language.units quantities check checks engines",
+    "language.declared": "errors language.complaints language.load language.matrix language.rules language.spec"
+    " language.vocabulary",
     # what flows
     "jobs": "",
     "evidence": "",
@@ -43,50 +44,59 @@ MAY_IMPORT: Mapping[str, str] = {
     "checks": "errors registry check quantities jobs evidence statistics",
     "gates": "errors check checks quantities evidence statistics",
     # Spec -> Plan -> one pytest run
-    "plan": "errors check checks gates quantities jobs evidence spec declared rules engines",
-    "session": "errors check jobs evidence environment requirements plan store entry tasks worker",
-    "run": "errors jobs evidence quantities declared plan worker",
-    "inline": "errors session tasks worker",
-    "report": "errors check jobs plan session entry tasks",
-    "__main__": "errors units declared engines store",
-    "plugin": "errors check load declared plan session run inline report broker remote store",
+    "plan": "errors check checks gates quantities jobs evidence language.spec language.declared language.rules engines",
+    "requirements": "store.environment language.spec",
+    "session": "errors check jobs evidence store.environment requirements plan store workers.tasks workers.job",
+    "run": "errors jobs evidence quantities language.declared plan workers.job",
+    "report": "errors check jobs plan session store workers.tasks",
+    "__main__": "errors language.units language.declared engines store",
+    "plugin": "errors check language.load language.declared plan session run report store workers.inline workers.broker"
+    " workers.remote",
     # the store
-    "inputs": "canonical environment",
-    "reads": "environment inputs",
-    "entry": "errors canonical inputs",
-    "store": "errors canonical inputs entry",
+    "store": "store.entry store.store",
+    "store.canonical": "",
+    "store.environment": "",
+    "store.inputs": "store.canonical store.environment",
+    "store.reads": "store.environment store.inputs",
+    "store.entry": "errors store.canonical store.inputs",
+    "store.store": "errors store.canonical store.inputs store.entry",
     # processes
-    "tasks": "errors",
-    "processes": "",
-    "child": "errors tasks",
-    "connection": "errors tasks child",
-    "server": "errors tasks child processes",
-    "broker": "errors tasks connection",
-    "remote": "errors tasks broker",
+    "workers": "",
+    "workers.tasks": "errors",
+    "workers.processes": "",
+    "workers.child": "errors workers.tasks",
+    "workers.connection": "errors workers.tasks workers.child",
+    "workers.server": "errors workers.tasks workers.child workers.processes",
+    "workers.broker": "errors workers.tasks workers.connection",
+    "workers.remote": "errors workers.tasks workers.broker",
+    "workers.inline": "errors session workers.tasks workers.job",
     # inside a worker
-    "worker": "errors jobs evidence spec store entry reads engines probes recipe",
-    "engines": "errors registry names jobs evidence quantities spec recipe training",
-    "probes": "errors jobs evidence quantities spec recipe engines training",
-    "recipe": "errors names jobs evidence quantities environment spec rules sources training",
-    "sources": "errors names spec recipe",
-    "training": "errors registry names",
+    "workers.job": "errors jobs evidence language.spec store store.reads engines probes recipe",
+    "engines": "errors registry language.names jobs evidence quantities language.spec recipe training",
+    "probes": "errors jobs evidence quantities language.spec recipe engines training",
+    "recipe": "errors language.names jobs evidence quantities store.environment language.spec language.rules sources"
+    " training",
+    "sources": "errors language.names language.spec recipe",
+    "training": "errors registry language.names",
 }
 
 # What only these parts may import, outside of annotations.
 RESERVED: Mapping[str, frozenset[str]] = {
     "pytest": frozenset({"plugin"}),
     "_pytest": frozenset(),
-    "torch": frozenset({"training", "engines", "probes", "recipe", "sources", "server"}),
+    "torch": frozenset({"training", "engines", "probes", "recipe", "sources", "workers.server"}),
     "scipy": frozenset({"statistics"}),
-    "yaml": frozenset({"load", "__main__"}),
-    "pydantic": frozenset({"complaints", "spec", "declared", "rules", "check", "checks"}),
+    "yaml": frozenset({"language.load", "__main__"}),
+    "pydantic": frozenset(
+        {"check", "checks", *(f"language.{name}" for name in ("complaints", "declared", "rules", "spec"))}
+    ),
 }
 
 # These are imported where they are needed, inside functions, by whatever the pytest process imports.
 HEAVY = frozenset({"numpy", "pandas", "safetensors", "scipy", "sklearn", "torch"})
 
 # What runs in a worker: the pytest process may import these for their names and calls nothing in them.
-IN_A_WORKER = frozenset({"worker", "engines", "probes", "recipe", "sources", "training", "server"})
+IN_A_WORKER = frozenset({"workers.job", "workers.server", "engines", "probes", "recipe", "sources", "training"})
 
 
 class Import(NamedTuple):
@@ -144,7 +154,8 @@ def others(module: str, *when: str) -> set[str]:
 
 
 def part_of(module: str) -> str:
-    return module.partition(".")[0]
+    folder, _, rest = module.partition(".")
+    return f"{folder}.{rest.partition('.')[0]}" if folder in GROUPS and rest else folder
 
 
 def in_the_pytest_process() -> set[str]:
@@ -193,7 +204,7 @@ def test_nothing_private_of_pytest_is_imported_even_for_annotations() -> None:
 
 def test_the_server_imports_torch_in_its_preload_alone() -> None:
     """A server without preload stays small."""
-    assert "torch" not in others("server", "first")
+    assert "torch" not in others("workers.server", "first")
 
 
 @pytest.mark.parametrize("module", sorted(in_the_pytest_process()))

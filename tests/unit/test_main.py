@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mlspec.__main__ import main
-from pytest_mlspec.inputs import Inputs
 from pytest_mlspec.store import Key, Store
+from pytest_mlspec.store.inputs import Inputs
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 from churn_spec import Change, spec
 
-from pytest_mlspec import environment
 from pytest_mlspec.check import Status, Verdict, at_least, failed, passed
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Evidence
-from pytest_mlspec.inputs import Inputs
 from pytest_mlspec.jobs import Train
 from pytest_mlspec.plan import Claim, make_plan
 from pytest_mlspec.report import failure_text, measured_text, plan_lines, properties
 from pytest_mlspec.report.verdict import FACTS_SHOWN
 from pytest_mlspec.session import Answer, Progress, Session, StoredEvidence
-from pytest_mlspec.store import Key, Store
-from pytest_mlspec.tasks import Outcome, Task
+from pytest_mlspec.store import Key, Store, environment
+from pytest_mlspec.store.inputs import Inputs
+from pytest_mlspec.workers.tasks import Outcome, Task
 
 
 def nobody(evidence: Mapping[str, Evidence]) -> Verdict:

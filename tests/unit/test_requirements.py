@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mlspec import environment
+from pytest_mlspec.language.spec import Requires
 from pytest_mlspec.requirements import missing
-from pytest_mlspec.spec import Requires
+from pytest_mlspec.store import environment
 
 
 def requires(**needed: object) -> Requires:

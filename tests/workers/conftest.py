@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mlspec.broker import Broker, Reuse
-from pytest_mlspec.tasks import Limits, Task
+from pytest_mlspec.workers.broker import Broker, Reuse
+from pytest_mlspec.workers.tasks import Limits, Task
 
 MakeBroker = Callable[..., Broker]
 MakeTask = Callable[..., Task]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pytest_mlspec.broker import Broker
+from pytest_mlspec.workers.broker import Broker
 
 from .conftest import MakeTask
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlspec.broker import Broker
-from pytest_mlspec.remote import Door, RemoteBroker
+from pytest_mlspec.workers.broker import Broker
+from pytest_mlspec.workers.remote import Door, RemoteBroker
 
 from .conftest import MakeTask
 from .waiting import gone, pids_in

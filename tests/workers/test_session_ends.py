@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlspec import connection
-from pytest_mlspec.broker import Broker
+from pytest_mlspec.workers import connection
+from pytest_mlspec.workers.broker import Broker
 
 from .conftest import MakeTask
 from .waiting import gone, pids_in
@@ -21,8 +21,8 @@ from .waiting import gone, pids_in
 SESSION = """
 import sys
 from pathlib import Path
-from pytest_mlspec.broker import Broker
-from pytest_mlspec.tasks import Limits, Task
+from pytest_mlspec.workers.broker import Broker
+from pytest_mlspec.workers.tasks import Limits, Task
 
 folder = Path(sys.argv[1])
 broker = Broker(target="targets:run", slots=2, root=folder, python_path=[sys.argv[2]])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlspec.broker import Broker
 from pytest_mlspec.errors import ErrorRecord
+from pytest_mlspec.workers.broker import Broker
 
 from .conftest import MakeTask
 from .waiting import gone, pids_in

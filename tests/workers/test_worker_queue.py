@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from pytest_mlspec.broker import Broker
 from pytest_mlspec.errors import StoreError
-from pytest_mlspec.tasks import Outcome, Task
+from pytest_mlspec.workers.broker import Broker
+from pytest_mlspec.workers.tasks import Outcome, Task
 
 from .conftest import MakeBroker, MakeTask
 from .waiting import most_at_a_time
@@ -74,7 +74,7 @@ def test_unknown_key(broker: Broker) -> None:
 def test_import_is_light() -> None:
     """The broker can be imported without anything that takes time; servers are reached when the first task runs."""
     heavy = ["torch", "numpy", "pydantic", "pytest", "psutil", "subprocess", "ctypes", "multiprocessing", "socket"]
-    program = f"import sys, pytest_mlspec.broker; print([name for name in {heavy} if name in sys.modules])"
+    program = f"import sys, pytest_mlspec.workers.broker; print([name for name in {heavy} if name in sys.modules])"
 
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_mlspec.broker import Broker
+from pytest_mlspec.workers.broker import Broker
 
 from .conftest import MakeBroker, MakeTask
 

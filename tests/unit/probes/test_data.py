@@ -14,12 +14,12 @@ from sklearn.pipeline import make_pipeline
 
 from pytest_mlspec.evidence import DataProfile
 from pytest_mlspec.jobs import Prepare
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes.data import profile_data, row_numbers
 from pytest_mlspec.recipe import columns, transform
 from pytest_mlspec.recipe.protocol import Examples, Recipe, Rows
 from pytest_mlspec.recipe.steps import built_steps
 from pytest_mlspec.recipe.work import Result, Work
-from pytest_mlspec.spec import Spec
 
 NUMBERS = np.arange(16.0).reshape(8, 2)
 CLASSES = np.array([0, 1] * 4)

@@ -12,13 +12,13 @@ from sklearn import metrics
 from pytest_mlspec.errors import StoreError
 from pytest_mlspec.evidence import Array, Evidence, Score, ScoreTable, TrainingRun
 from pytest_mlspec.jobs import MetricRequest, Prepare, Scores, Train
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes.scores import score
 from pytest_mlspec.quantities import METRICS, parse
 from pytest_mlspec.recipe.packing import to_arrays
 from pytest_mlspec.recipe.preparation import prepare_all
 from pytest_mlspec.recipe.protocol import Examples, Recipe, Rows
 from pytest_mlspec.recipe.work import Work
-from pytest_mlspec.spec import Spec
 
 DRAW = np.random.default_rng(0)
 TABLE = pd.DataFrame(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pytest_mlspec.errors import RecipeError, UserCodeError
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.recipe.preparation import prepare_all
 from pytest_mlspec.recipe.protocol import Prepared, Recipe
 from pytest_mlspec.recipe.taken import resolve_recipe
-from pytest_mlspec.spec import Spec
 
 from .conftest import Project
 
@@ -222,7 +222,7 @@ def test_the_engine_sklearn_never_imports_torch(project: Project) -> None:
         from pathlib import Path
         from pytest_mlspec.recipe.preparation import prepare_all
         from pytest_mlspec.recipe.taken import resolve_recipe
-        from pytest_mlspec.spec import Spec
+        from pytest_mlspec.language.spec import Spec
         spec = {"mlspec": 1, "name": "x", "data": {"source": "sklearn.wine"}, "model": "SVC", "train": {"engine": "sklearn"}}
         recipe = resolve_recipe(Spec.model_validate(spec), root=Path("."))
         recipe.build_model(prepare_all(recipe).prepared)
@@ -237,9 +237,9 @@ def test_the_engine_sklearn_never_imports_torch(project: Project) -> None:
 
 def test_the_mlp_refuses_inputs_by_name() -> None:
     """It has one input."""
+    from pytest_mlspec.language.spec import Use
     from pytest_mlspec.recipe.built import _mlp
     from pytest_mlspec.recipe.protocol import Examples
-    from pytest_mlspec.spec import Use
 
     examples = Examples({"text": np.zeros((2, 3))}, np.zeros(2), np.arange(2))
     with pytest.raises(RecipeError, match="mlp takes one array, and prepare gives 1: text"):

@@ -6,9 +6,9 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from pytest_mlspec.errors import DataError
+from pytest_mlspec.language.spec import Split
 from pytest_mlspec.recipe.protocol import Rows
 from pytest_mlspec.recipe.splitting import split_rows
-from pytest_mlspec.spec import Split
 
 
 def _rows(count: int = 100, **columns: object) -> Rows:

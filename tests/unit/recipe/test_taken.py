@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pytest_mlspec.errors import MlspecError, RecipeError, UserCodeError
+from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.recipe.preparation import prepare_all
 from pytest_mlspec.recipe.protocol import Recipe
 from pytest_mlspec.recipe.taken import resolve_recipe
-from pytest_mlspec.spec import Spec
 
 from .conftest import Project
 

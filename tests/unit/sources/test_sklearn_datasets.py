@@ -8,8 +8,8 @@ import pytest
 
 from pytest_mlspec import sources
 from pytest_mlspec.errors import DataError
-from pytest_mlspec.names import SOURCES
-from pytest_mlspec.spec import Use
+from pytest_mlspec.language.names import SOURCES
+from pytest_mlspec.language.spec import Use
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_mlspec import sources
 from pytest_mlspec.errors import DataError
+from pytest_mlspec.language.spec import Use
 from pytest_mlspec.recipe.protocol import Rows
-from pytest_mlspec.spec import Use
 
 TEXT = "age,plan,left\n1,a,yes\n2,,no\n,b,yes\n"
 

@@ -1,0 +1,178 @@
+"""The rules of `model` and `train`: the engine, its model, the length, and what decisions are based on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pytest_mlspec import quantities
+from pytest_mlspec.engines import ENGINES
+from pytest_mlspec.errors import MlspecError, did_you_mean
+from pytest_mlspec.language import names
+from pytest_mlspec.language.complaints import described
+from pytest_mlspec.language.rules import arguments
+from pytest_mlspec.language.rules.mistake import Mistake
+from pytest_mlspec.language.rules.task import task_of
+from pytest_mlspec.language.rules.uses import (
+    arguments_of_path,
+    import_path,
+    named,
+    named_or_path,
+    path_or_module,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from pytest_mlspec.language.load import KeyPath
+    from pytest_mlspec.language.spec import RecipeUse, Spec, Training
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?", re.ASCII)
+_MONITORED = ("train", "val")
+_VAL_SHARE: KeyPath = ("data", "split", "val")
+_ENGINE: KeyPath = ("train", "engine")
+
+# The losses whose outputs an engine can turn into predictions; `engines/declared_loss.py` says how.
+LOSSES_OF: Mapping[str, tuple[str, ...]] = {
+    "binary": ("cross_entropy", "nll", "multi_margin", "binary_cross_entropy_with_logits", "binary_cross_entropy"),
+    "multiclass": ("cross_entropy", "nll", "multi_margin"),
+    "regression": ("mse", "l1", "smooth_l1", "huber", "poisson_nll"),
+}
+
+
+def mistakes(spec: Spec) -> Iterator[Mistake]:
+    """The mistakes of `recipe`, `model` and `train`."""
+    if spec.recipe is not None:
+        yield from _recipe(spec.recipe)
+    train = spec.train
+    if train.engine not in ENGINES:
+        yield unknown(_ENGINE, train.engine, dict.fromkeys(ENGINES), "engine")
+        return
+    yield from _model(spec)
+    yield from _engine(spec)
+    if "optimizer" in ENGINES.find(train.engine).refuses:
+        return
+    yield from _parts(train)
+    yield from _loss_fits(spec)
+    if {"steps", "epochs"} <= train.model_fields_set and train.steps is not None:
+        yield Mistake(("train", "steps"), "steps and epochs both give the length", "keep one of them")
+    if not _DEVICE.fullmatch(train.device):
+        yield Mistake(
+            ("train", "device"), f"unknown device {described(train.device)}", "write auto, cpu, cuda, cuda:N or mps"
+        )
+    yield from _monitors(spec)
+
+
+def splits_of(spec: Spec) -> tuple[str, ...]:
+    """The splits that will exist as far as the spec tells; all of them where the user's code may decide."""
+    if spec.data is None or spec.recipe is not None or spec.data.source.is_path or spec.data.split.val:
+        return quantities.SPLITS
+    return ("train", "test")
+
+
+def _recipe(recipe: RecipeUse) -> Iterator[Mistake]:
+    yield from path_or_module(("recipe", "use"), recipe.use)
+    yield from arguments_of_path(("recipe", "with"), recipe.arguments)
+    if recipe.arguments and ":" not in recipe.use:
+        yield Mistake(
+            ("recipe", "with"),
+            f"{described(recipe.use)} is a module, and takes no arguments",
+            f"name a class or a function: {recipe.use}:NAME",
+        )
+
+
+def _model(spec: Spec) -> Iterator[Mistake]:
+    model, key = spec.model, ("model",)
+    if model is None:
+        return
+    if spec.train.engine == "callable":
+        yield Mistake(key, "the engine callable has no use for this key", "the recipe's fit makes the model: remove it")
+    elif model.is_path:
+        yield from import_path(key, model)
+    elif spec.train.engine == "sklearn":
+        if model.use not in names.ESTIMATORS:
+            yield unknown(key, model.use, names.ESTIMATORS, "estimator")
+    elif model.use in names.ESTIMATORS:
+        advice = "write `train: {engine: sklearn}`"
+        yield Mistake(key, f"{model.use} is an estimator of scikit-learn", advice, lacks=(_ENGINE,))
+    else:
+        yield from named(key, model, names.MODELS, "model")
+        yield from arguments.of_model(key, model)
+
+
+def _engine(spec: Spec) -> Iterator[Mistake]:
+    train = spec.train
+    for name in sorted(ENGINES.find(train.engine).refuses & train.model_fields_set):
+        yield Mistake(("train", name), f"the engine {train.engine} has no use for this key", "remove it")
+    if train.engine == "callable" and spec.recipe is None:
+        yield Mistake(
+            _ENGINE,
+            "the engine callable needs a `recipe`",
+            "name one that gives fit and predict",
+            lacks=(("recipe",),),
+        )
+
+
+def _parts(train: Training) -> Iterator[Mistake]:
+    """The mistakes of the optimiser, the loss and the schedule, each by itself."""
+    key: KeyPath = ("train", "optimizer")
+    optimizers = {name: entry.arguments for name, entry in names.OPTIMIZERS.items()}
+    yield from named_or_path(key, train.optimizer, optimizers, "optimizer")
+    yield from arguments.of_torch(key, train.optimizer, optimizers.get(train.optimizer.use, frozenset()))
+    if train.loss is not None:
+        key = ("train", "loss")
+        losses = {name: entry.arguments for name, entry in names.LOSSES.items()}
+        yield from named_or_path(key, train.loss, losses, "loss")
+        yield from arguments.of_torch(key, train.loss, losses.get(train.loss.use, frozenset()))
+    if train.schedule is not None:
+        key = ("train", "schedule")
+        schedules = {name: entry.arguments | names.SCHEDULE_ARGUMENTS for name, entry in names.SCHEDULES.items()}
+        yield from named_or_path(key, train.schedule, schedules, "schedule")
+        if train.schedule.use in schedules:
+            yield from arguments.of_schedule(key, train.schedule)
+
+
+def _loss_fits(spec: Spec) -> Iterator[Mistake]:
+    loss, task = spec.train.loss, task_of(spec)
+    if loss is None or loss.use not in names.LOSSES or task is None or loss.use in LOSSES_OF[task]:
+        return
+    yield Mistake(
+        ("train", "loss"), f"{loss.use} does not fit the task {task}", f"write one of: {', '.join(LOSSES_OF[task])}"
+    )
+
+
+def _monitors(spec: Spec) -> Iterator[Mistake]:
+    """The mistakes of what the early stop and the schedule look at."""
+    stop, schedule = spec.train.early_stop, spec.train.schedule
+    if stop is not None:
+        yield from _monitor(("train", "early_stop", "monitor"), stop.monitor, spec)
+    if schedule is None or schedule.use != "reduce_on_plateau":
+        return
+    key, given = ("train", "schedule"), schedule.arguments
+    monitor = given.get("monitor", names.SCHEDULES["reduce_on_plateau"].defaults["monitor"])
+    yield from _monitor((*key, "monitor"), monitor, spec)
+    metric = quantities.METRICS.get(str(monitor).partition(".")[2])
+    if metric is not None and metric.higher_is_better is not (given.get("mode", "min") == "max"):
+        direction, mode = ("higher", "max") if metric.higher_is_better else ("lower", "min")
+        yield Mistake((*key, "mode"), f"{monitor} is better when it is {direction}", f"write mode: {mode}")
+
+
+def _monitor(key: KeyPath, monitor: object, spec: Spec) -> Iterator[Mistake]:
+    scope, _, name = str(monitor).partition(".")
+    if scope == "test":
+        advice = "monitor val.…, and give data.split.val a share, such as 0.1"
+        yield Mistake(key, "the test split must not decide how the model is trained", advice)
+    elif scope not in _MONITORED or name not in {"loss", *quantities.METRICS}:
+        known = [f"{split}.{name}" for split in _MONITORED for name in ("loss", *quantities.METRICS)]
+        near = did_you_mean(str(monitor), known)
+        advice = near if near.endswith("?") else "write val.loss, or a metric such as val.accuracy"
+        yield Mistake(key, f"{described(monitor)} is nothing that can be monitored", advice)
+    elif scope not in splits_of(spec):
+        yield Mistake(
+            key, f"{monitor} needs a validation split", "give data.split.val a share, such as 0.1", lacks=(_VAL_SHARE,)
+        )
+    elif name != "loss" and (task := task_of(spec)) is not None:
+        try:
+            quantities.check_task(quantities.parse(str(monitor)), task)
+        except MlspecError as error:
+            yield Mistake(key, error.message, error.advice)
