@@ -132,7 +132,7 @@ class Data(Node):
     `prepare` is fitted on the training rows alone. `drop` removes columns from the features only.
     """
 
-    source: Usable
+    source: Usable | None = None
     target: Text | None = None
     drop: Texts = ()
     split: Split = Split()

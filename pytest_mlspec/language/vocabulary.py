@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _MISSING: Mapping[str, str] = {
     "mlspec": "write `mlspec: 1`",
     "name": "write a name for the spec, such as churn",
-    "data.source": "write where the rows come from",
 }
 
 

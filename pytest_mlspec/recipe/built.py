@@ -83,20 +83,20 @@ class _Builder:
 
     def load(self) -> Callable[[], Any] | None:
         data = self.spec.data
-        if data is None:
+        if data is None or data.source is None:
             return None
-        key = "data.source"
-        if not data.source.is_path:
+        source, key = data.source, "data.source"
+        if not source.is_path:
             from pytest_mlspec import sources
 
-            return partial(sources.load, data.source, root=self.root, target=data.target, drop=data.drop)
-        function = self._called(data.source, (), key=key)
+            return partial(sources.load, source, root=self.root, target=data.target, drop=data.drop)
+        function = self._called(source, (), key=key)
 
         def load() -> Rows | dict[str, Rows]:
-            found = function(**data.source.arguments)
-            rows = as_loaded(found, key=key, name=data.source.use, target=data.target, drop=data.drop)
+            found = function(**source.arguments)
+            rows = as_loaded(found, key=key, name=source.use, target=data.target, drop=data.drop)
             if not isinstance(rows, Rows) and "split" in data.model_fields_set:
-                raise RecipeError(f"{data.source.use} gives its own splits", key="data.split", advice="remove this key")
+                raise RecipeError(f"{source.use} gives its own splits", key="data.split", advice="remove this key")
             return rows
 
         return load

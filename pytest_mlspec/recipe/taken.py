@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.language.rules import task_of
-from pytest_mlspec.language.spec import Spec
+from pytest_mlspec.language.spec import Data, Spec
 from pytest_mlspec.recipe import built
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.protocol import POINTS, Recipe
@@ -60,8 +60,6 @@ def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Re
             "what is learned cannot be told", key="task", advice="write `task:` binary, multiclass or regression"
         )
     taken, floor = _taken(spec, root, allowed) if spec.recipe else ({}, None)
-    if spec.recipe and spec.data and spec.data.source.use == f"{spec.recipe.use}:load":
-        taken.pop("load", None)  # `data` names the recipe's own, to say how its rows are split and prepared
     _refuse_twice(spec, taken)
     declared = built.build(spec, task=task, root=root, allowed=allowed, without=frozenset(taken))
     points: dict[str, Any] = {**declared.points, **taken}
@@ -107,7 +105,7 @@ def _taken(spec: Spec, root: Path, allowed: Sequence[str]) -> tuple[dict[str, Ca
         )
     floor = getattr(holder, "loss_floor", None)
     guarded_points = {name: guarded(function, key=f"{key}.{name}", name=name) for name, function in found.items()}
-    return _in_form(guarded_points), float(floor) if isinstance(floor, numbers.Real) else None
+    return _in_form(guarded_points, spec), float(floor) if isinstance(floor, numbers.Real) else None
 
 
 def _holder(use: str, arguments: Mapping[str, Any], *, root: Path, allowed: Sequence[str]) -> Any:
@@ -134,11 +132,12 @@ def _holder(use: str, arguments: Mapping[str, Any], *, root: Path, allowed: Sequ
     return found
 
 
-def _in_form(points: dict[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+def _in_form(points: dict[str, Callable[..., Any]], spec: Spec) -> dict[str, Callable[..., Any]]:
     """The points with what they return brought into the form that the protocol names."""
     formed = dict(points)
     if (load := points.get("load")) is not None:
-        formed["load"] = lambda: as_loaded(load(), key="recipe.load", name="load")
+        data = spec.data or Data()
+        formed["load"] = lambda: as_loaded(load(), key="recipe.load", name="load", target=data.target, drop=data.drop)
     if (split := points.get("split")) is not None:
         formed["split"] = lambda rows: as_splits(split(rows), key="recipe.split", name="split")
     if (build_model := points.get("build_model")) is not None:
@@ -153,9 +152,7 @@ def _refuse_twice(spec: Spec, taken: Mapping[str, object]) -> None:
     declared = {f"train.{key}" for key in ("loss", "optimizer", "schedule") if key in spec.train.model_fields_set}
     declared |= {"model"} if spec.model is not None else set()
     if spec.data is not None:
-        declared |= {"data.source"} | {
-            f"data.{key}" for key in ("split", "prepare") if key in spec.data.model_fields_set
-        }
+        declared |= {f"data.{key}" for key in ("source", "split", "prepare") if key in spec.data.model_fields_set}
     keys = {
         "load": "data.source",
         "split": "data.split",

@@ -28,8 +28,12 @@ def mistakes(spec: Spec, root: Path) -> Iterator[Mistake]:
     data = spec.data
     if data is None:
         return
-    yield from _source(data.source, root)
-    yield from _target(data)
+    if data.source is not None:
+        yield from _source(data.source, root)
+        yield from _target(data, data.source)
+    elif spec.recipe is None:
+        advice = "name a data set, a file or your function, or write a `recipe` that gives load"
+        yield Mistake(("data",), "the key 'source' is required", advice, lacks=(("data", "source"),))
     for number, step in enumerate(data.prepare):
         yield from named_or_path(("data", "prepare", number), step, _PREPARATIONS, "step of prepare")
     if len(data.prepare) > 1 and any(step.use == "none" for step in data.prepare):
@@ -37,11 +41,10 @@ def mistakes(spec: Spec, root: Path) -> Iterator[Mistake]:
     yield from _split(spec, data)
 
 
-def _target(data: Data) -> Iterator[Mistake]:
-    source = data.source.use
-    if source in names.SOURCES and data.target is not None:
-        yield Mistake(("data", "target"), f"{source} brings its own target", "remove this key")
-    if source.endswith(names.TABLE_FORMATS) and not data.source.is_path and data.target is None:
+def _target(data: Data, source: Use) -> Iterator[Mistake]:
+    if source.use in names.SOURCES and data.target is not None:
+        yield Mistake(("data", "target"), f"{source.use} brings its own target", "remove this key")
+    if source.use.endswith(names.TABLE_FORMATS) and not source.is_path and data.target is None:
         yield Mistake(
             ("data",),
             "the key 'target' is required for a table",

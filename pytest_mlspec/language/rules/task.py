@@ -33,7 +33,7 @@ def task_of(spec: Spec) -> str | None:
     """The task that is declared or follows from the source or the loss; None where only a word of the user can tell."""
     if spec.task is not None:
         return spec.task.use
-    if spec.data is not None and spec.data.source.use in _OF_SOURCE:
+    if spec.data is not None and spec.data.source is not None and spec.data.source.use in _OF_SOURCE:
         return _OF_SOURCE[spec.data.source.use]
     return _OF_LOSS.get(spec.train.loss.use) if spec.train.loss else None
 

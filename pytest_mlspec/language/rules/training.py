@@ -65,7 +65,8 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
 
 def splits_of(spec: Spec) -> tuple[str, ...]:
     """The splits that will exist as far as the spec tells; all of them where the user's code may decide."""
-    if spec.data is None or spec.recipe is not None or spec.data.source.is_path or spec.data.split.val:
+    data = spec.data
+    if data is None or data.source is None or spec.recipe is not None or data.source.is_path or data.split.val:
         return quantities.SPLITS
     return ("train", "test")
 

@@ -87,7 +87,10 @@ def test_an_unknown_key_is_told_with_the_nearest_or_where_it_belongs(
     [
         ("mlspec: 1\n", "1:1  mlspec: this key is required\n    write `mlspec: 1`"),
         ("name: churn\n", "1:1  name: this key is required\n    write a name for the spec, such as churn"),
-        ("  source: data/churn.csv\n", "4:1  data.source: this key is required\n    write where the rows come from"),
+        (
+            "  source: data/churn.csv\n",
+            "4:1  data: the key 'source' is required\n    name a data set, a file or your function, or write a `recipe` that gives load",
+        ),
     ],
 )
 def test_a_missing_key_is_told_at_the_mapping_that_lacks_it(tmp_path: Path, old: str, message: str) -> None:

@@ -90,9 +90,7 @@ def test_an_estimator_is_made_without_an_argument(name: str) -> None:
 
 def test_the_tables_import_nothing_heavy() -> None:
     """The pytest process reads them in every session that has specs."""
-    code = (
-        "import sys, pytest_mlspec.language.names; print(sorted({'torch', 'sklearn', 'numpy', 'pydantic'} & set(sys.modules)))"
-    )
+    code = "import sys, pytest_mlspec.language.names; print(sorted({'torch', 'sklearn', 'numpy', 'pydantic'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert found.stdout.strip() == "[]"

@@ -113,13 +113,13 @@ def test_a_point_given_twice_is_an_error(project: Project, text: str, keys: dict
     assert "both give the same" in refused.message
 
 
-def test_data_may_name_the_loader_of_the_recipe(project: Project) -> None:
-    """To say how its rows are split and prepared."""
+def test_data_says_how_the_rows_of_a_recipe_are_split_and_prepared(project: Project) -> None:
+    """`source` is left out: the recipe gives load."""
     project.write("team.py", TEAM)
     recipe = _resolve(
         project,
         recipe={"use": "team"},
-        data={"source": "team:load", "split": {"test": 0.5}, "prepare": "none"},
+        data={"split": {"test": 0.5}, "prepare": "none"},
         train={"engine": "callable"},
     )
 
