@@ -152,7 +152,7 @@ def _run(job: Train | Resume, work: Work) -> Result:
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
     )
     save_weights(state.model, work.folder / WEIGHTS)
-    return Result(evidence, as_arrays(predictions), files=(WEIGHTS,))
+    return Result(evidence, as_arrays(predictions))
 
 
 def _interrupt(job: Resume, work: Work, assembly: Assembly, splits: Splits, state: State) -> int:

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
-from pytest_mlspec.language.rules import task_of
 from pytest_mlspec.language.spec import Data, Spec
+from pytest_mlspec.language.task import task_of
 from pytest_mlspec.recipe import built
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.protocol import POINTS, Recipe

@@ -36,11 +36,10 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """What a job gives back: its evidence, further arrays by name, and the names of files that it wrote to `Work.folder`."""
+    """What a job gives back: its evidence and further arrays by name. Files that it wrote to `Work.folder` are kept too."""
 
     evidence: Evidence
     arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

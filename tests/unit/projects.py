@@ -46,7 +46,6 @@ class Kept:
         return self.result.arrays[name]
 
     def file(self, name: str) -> Path:
-        assert name in self.result.files
         return self.folder / name
 
 

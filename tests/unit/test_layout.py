@@ -30,9 +30,10 @@ MAY_IMPORT: Mapping[str, str] = {
     "language.complaints": "errors",
     "language.units": "errors language.complaints",
     "language.spec": "errors language.complaints language.units",
+    "language.task": "",
     "language.vocabulary": "errors language.complaints language.load language.names language.spec",
     "language.matrix": "errors language.complaints language.load language.spec",
-    "language.rules": "errors language.complaints language.names language.units quantities check checks engines",
+    "language.rules": "errors language.complaints language.names language.task language.units quantities check checks engines",
     "language.declared": "errors language.complaints language.load language.matrix language.rules language.spec"
     " language.vocabulary",
     # what flows
@@ -74,7 +75,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "workers.job": "errors jobs evidence language.spec store store.reads engines probes recipe",
     "engines": "errors registry language.names jobs evidence quantities language.spec recipe training",
     "probes": "errors jobs evidence quantities language.spec recipe engines training",
-    "recipe": "errors language.names jobs evidence quantities store.environment language.spec language.rules sources"
+    "recipe": "errors language.names jobs evidence quantities store.environment language.spec language.task sources"
     " training",
     "sources": "errors language.names language.spec recipe",
     "training": "errors registry language.names",

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 from pytest_mlspec.language.rules import claims, data, run, task, training
 from pytest_mlspec.language.rules.claims import bound_values
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.rules.task import task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.spec import Spec
 
-__all__ = ["Mistake", "bound_values", "mistakes", "task_of"]
+__all__ = ["Mistake", "bound_values", "mistakes"]
 
 
 def mistakes(spec: Spec, *, root: Path) -> Iterator[Mistake]:

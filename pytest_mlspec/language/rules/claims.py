@@ -14,8 +14,8 @@ from pytest_mlspec.checks import STANDARD
 from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.language.complaints import described, worded
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.rules.task import task_of
 from pytest_mlspec.language.rules.training import splits_of
+from pytest_mlspec.language.task import task_of
 from pytest_mlspec.language.units import seconds
 
 if TYPE_CHECKING:

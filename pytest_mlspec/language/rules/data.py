@@ -11,8 +11,8 @@ from pytest_mlspec.errors import did_you_mean
 from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.rules.task import task_of
 from pytest_mlspec.language.rules.uses import import_path, named, named_or_path, unknown
+from pytest_mlspec.language.task import task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath

@@ -13,7 +13,6 @@ from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.rules import arguments
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.rules.task import task_of
 from pytest_mlspec.language.rules.uses import (
     arguments_of_path,
     import_path,
@@ -22,6 +21,7 @@ from pytest_mlspec.language.rules.uses import (
     path_or_module,
     unknown,
 )
+from pytest_mlspec.language.task import task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath

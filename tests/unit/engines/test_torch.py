@@ -83,9 +83,9 @@ def test_an_interruption_leaves_no_checkpoint_behind(project: Project) -> None:
     """What remains in the folder of the job is what it hands over."""
     work = project.work(DIGITS)
 
-    result = run(Resume(), work)
+    run(Resume(), work)
 
-    assert [path.name for path in work.folder.iterdir()] == list(result.files) == ["weights.safetensors"]
+    assert [path.name for path in work.folder.iterdir()] == ["weights.safetensors"]
 
 
 def test_a_training_that_stops_early_is_interrupted_before_its_end(project: Project) -> None:

@@ -89,7 +89,8 @@ def test_an_unknown_key_is_told_with_the_nearest_or_where_it_belongs(
         ("name: churn\n", "1:1  name: this key is required\n    write a name for the spec, such as churn"),
         (
             "  source: data/churn.csv\n",
-            "4:1  data: the key 'source' is required\n    name a data set, a file or your function, or write a `recipe` that gives load",
+            "4:1  data: the key 'source' is required\n"
+            "    name a data set, a file or your function, or write a `recipe` that gives load",
         ),
     ],
 )

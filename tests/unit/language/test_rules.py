@@ -12,9 +12,10 @@ from churn_spec import spec, told
 from pytest_mlspec import quantities
 from pytest_mlspec.errors import MlspecError
 from pytest_mlspec.language import names
-from pytest_mlspec.language.rules import arguments, bound_values, task_of
+from pytest_mlspec.language.rules import arguments, bound_values
 from pytest_mlspec.language.rules.training import LOSSES_OF, splits_of
 from pytest_mlspec.language.spec import Bound, Spec
+from pytest_mlspec.language.task import task_of
 
 SOURCE = "source: data/churn.csv"
 MODEL = "{use: mlp, hidden: [8]}"
