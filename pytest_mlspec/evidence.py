@@ -124,6 +124,14 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
+class Interruption:
+    """A training that was saved after `step` of its optimiser steps; `losses_before` as in `TrainingRun`."""
+
+    step: int
+    losses_before: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Independence:
     """Differences of outputs that should be equal, in evaluation mode, as max |a − b| over rows and outputs.
 
@@ -201,7 +209,7 @@ class ScoreTable:
     confused: Mapping[str, tuple[tuple[str, str, int], ...]] = field(default_factory=dict)
 
 
-Evidence = DataProfile | TrainingRun | Independence | Gradients | ConstantPrediction | ScoreTable
+Evidence = DataProfile | TrainingRun | Interruption | Independence | Gradients | ConstantPrediction | ScoreTable
 
 
 @dataclass(frozen=True)

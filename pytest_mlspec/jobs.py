@@ -33,14 +33,27 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Resume:
-    """A training that is interrupted, saved, restored into newly built objects and finished. Gives a `TrainingRun`.
+class Interrupt:
+    """A training that ends after the share `at` of its optimiser steps and is saved. Gives an `Interruption`."""
 
-    `at` is the share of the optimiser steps after which it is interrupted.
+    at: float = 0.5
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The training of an `Interrupt`, restored in another process and finished. Gives a `TrainingRun`.
+
+    In another process, because what a team's module keeps in globals would outlive an interruption in this one.
     """
 
     at: float = 0.5
     steps: int | None = None
+
+    @property
+    def interrupted(self) -> Interrupt:
+        """The job that saves what this one restores."""
+        return Interrupt(self.at, self.steps)
 
 
 @dataclass(frozen=True)
@@ -98,11 +111,12 @@ class Scores:
     of: Train = Train()
 
 
-Job = Prepare | Train | Resume | RowIndependence | GradientFlow | ConstantLoss | Scores
+Job = Prepare | Train | Interrupt | Resume | RowIndependence | GradientFlow | ConstantLoss | Scores
 """Every job there is. A new measurement adds its value here, a probe, and the evidence it gives."""
 
 _BY_NAME: dict[str, type[Any]] = {
-    job.__name__: job for job in (Prepare, Train, Resume, RowIndependence, GradientFlow, ConstantLoss, Scores)
+    job.__name__: job
+    for job in (Prepare, Train, Interrupt, Resume, RowIndependence, GradientFlow, ConstantLoss, Scores)
 }
 
 
@@ -113,6 +127,8 @@ def needed_by(job: Job) -> tuple[Job, ...]:
             return ()
         case RowIndependence(of=training) | Scores(of=training):
             return (Prepare(), training)
+        case Resume():
+            return (Prepare(), job.interrupted)
         case _:
             return (Prepare(),)
 
@@ -142,8 +158,10 @@ def title(job: Job) -> str:
                 f"{name} {value}" for name in ("seed", "batches", "steps") if (value := getattr(job, name)) is not None
             ]
             return f"train ({', '.join([*told, *(['fresh interpreter'] if job.fresh else [])])})"
+        case Interrupt():
+            return f"train, interrupted at {job.at:.0%}{_of(job.steps)}"
         case Resume():
-            return f"train, interrupted at {job.at:.0%} and resumed"
+            return f"train, interrupted at {job.at:.0%} and resumed{_of(job.steps)}"
         case RowIndependence():
             return "probe the independence of rows"
         case GradientFlow():
@@ -171,6 +189,10 @@ def from_json(data: Mapping[str, Any]) -> Job:
         )
     job: Job = _BY_NAME[data["job"]](**arguments)
     return job
+
+
+def _of(steps: int | None) -> str:
+    return "" if steps is None else f" (steps {steps})"
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,10 @@ class Run:
     plan: Plan
     _result: Callable[[Job], StoredResult]
 
+    def __repr__(self) -> str:
+        """A short one: pytest shows it above every assertion that fails."""
+        return f"<Run of {self.plan.spec.name}>"
+
     @cached_property
     def training(self) -> TrainingRun:
         """The evidence of the training; raises what ended it where it was not finished."""
@@ -42,6 +46,15 @@ class Run:
 
     def measure(self, quantity: str) -> float:
         """The value of a quantity by the name that a gate would use, such as `test.accuracy`; raises where it has none."""
+        __tracebackhide__ = True
+        try:
+            return self._measured(quantity)
+        except MlspecError as error:
+            if error.advice:
+                error.add_note(error.advice)
+            raise error.with_traceback(None) from None  # a mistake in the test: only the test's own frames say where
+
+    def _measured(self, quantity: str) -> float:
         parsed = quantities.parse(quantity)
         if parsed.value is not None:
             return float(getattr(self.training, parsed.value.field))

@@ -172,10 +172,10 @@ class Assembly:
         return Schedule(scheduler, total_steps=self.total_steps)
 
 
-def assemble(work: Work, *, steps: int | None = None, prepared: Prepared | None = None) -> Assembly:
-    """The assembly of the recipe of `work`. `steps` replaces the declared length, `prepared` the examples."""
+def assemble(work: Work, *, steps: int | None = None) -> Assembly:
+    """The assembly of the recipe of `work`. `steps` replaces the declared length."""
     training = work.spec.train
-    examples = prepared or work.prepared
+    examples = work.prepared
     if not len(examples.splits.get("train", ())):
         raise DataError("0 rows in the training split", key="data.split")
     return Assembly(

@@ -25,20 +25,20 @@ from pytest_mlspec.engines.generators import perturb_generators, seed_generators
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
 from pytest_mlspec.evidence import Array, TrainingRun
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs, Recipe
 from pytest_mlspec.recipe.work import Result, Work
 
 _FITTED_ON = ("train", "val")
 
 
-def run(job: Train | Resume, work: Work) -> Result:
+def run(job: Train | Interrupt | Resume, work: Work) -> Result:
     """Calls the team's fit, and measures what it returns on every split.
 
     Raises NotApplicableError for a training that is not a whole fit, RecipeError where predictions have another form,
     TrainingError where they are not finite, UserCodeError for an exception of the team's code.
     """
-    if isinstance(job, Resume) or job.batches is not None or job.steps is not None:
+    if isinstance(job, Interrupt | Resume) or job.batches is not None or job.steps is not None:
         raise NotApplicableError("the team's own fit decides its batches and steps")
     if job.fresh:
         perturb_generators(with_torch=torch_is_installed())

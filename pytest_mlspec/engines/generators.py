@@ -8,13 +8,13 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.work import Work
 
 
-def seed_of(job: Train | Resume, work: Work) -> int:
+def seed_of(job: Train | Interrupt | Resume, work: Work) -> int:
     """The seed that `job` asks for, else that of its spec."""
-    return work.spec.train.seed if isinstance(job, Resume) or job.seed is None else job.seed
+    return work.spec.train.seed if isinstance(job, Interrupt | Resume) or job.seed is None else job.seed
 
 
 def torch_is_installed() -> bool:

@@ -25,17 +25,17 @@ from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError
 from pytest_mlspec.evidence import Array, TrainingRun
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
 
 
-def run(job: Train | Resume, work: Work) -> Result:
+def run(job: Train | Interrupt | Resume, work: Work) -> Result:
     """Fits the estimator of `work` and measures it on every split.
 
     Raises NotApplicableError for a training that is not a whole fit, UserCodeError for what the estimator raises.
     """
-    if isinstance(job, Resume) or job.batches is not None or job.steps is not None:
+    if isinstance(job, Interrupt | Resume) or job.batches is not None or job.steps is not None:
         raise NotApplicableError("an estimator of scikit-learn is fitted as a whole: it has no batches and no steps")
     if job.fresh:
         perturb_generators(with_torch=False)

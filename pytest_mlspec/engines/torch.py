@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -27,8 +26,8 @@ from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, as_arrays, digest
 from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.evidence import Array, TrainingRun
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.evidence import Array, Interruption, TrainingRun
+from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
 from pytest_mlspec.training import checkpoint
@@ -44,14 +43,14 @@ WEIGHTS = "weights.safetensors"
 _CHECKPOINT = "checkpoint"
 
 
-def run(job: Train | Resume, work: Work) -> Result:
-    """Trains the recipe of `work` from scratch, and measures it on every split before and after.
+def run(job: Train | Interrupt | Resume, work: Work) -> Result:
+    """Trains the recipe of `work` and measures it on every split before and after; an `Interrupt` saves it half-way instead.
 
     Raises TrainingError where no step can be taken or a loss is not finite, RecipeError where a part of the recipe does not
     fit, UserCodeError for an exception of the team's code.
     """
     with from_outside("the training", key="model"):
-        return _run(job, work)
+        return _interrupt(job, work) if isinstance(job, Interrupt) else _run(job, work)
 
 
 def restore(job: Train, work: Work) -> TorchPredictor:
@@ -92,14 +91,14 @@ class TorchPredictor:
 
     def _forward(self, examples: Examples) -> Tensor:
         batch = self.assembly.source(examples).fetch(torch.arange(len(examples)))
-        with evaluation_mode(self.module), torch.inference_mode():
+        with evaluation_mode(self.module), torch.no_grad():
             outputs: Tensor = forward(self.module, _cast(batch, getattr(torch, self.dtype)))
         return outputs.cpu()
 
 
 def _run(job: Train | Resume, work: Work) -> Result:
-    if isinstance(job, Train) and job.fresh:
-        perturb()
+    if isinstance(job, Resume) or job.fresh:
+        perturb()  # what is not seeded or restored must show
     seed = seed_of(job, work)
     assembly = assemble(work, steps=job.steps)
     measured: Mapping[str, Examples] = assembly.prepared.splits
@@ -107,18 +106,14 @@ def _run(job: Train | Resume, work: Work) -> Result:
         assembly = assembly.on_batches(job.batches, seed=seed, steps=job.steps)
         measured = {"train": assembly.examples}
     splits = Splits(assembly, measured)
-    state = assembly.new_state(seed)
-    shape = assembly.output_shape(state.model)
-    losses_before = splits.losses(state.model)
-    resumed_at = None
+    state = assembly.new_state(seed, seeded=isinstance(job, Train))
+    interruption = None
     if isinstance(job, Resume):
-        resumed_at = _interrupt(job, work, assembly, splits, state)
-        perturb()  # from here on nothing counts but what is restored
-        assembly = assemble(replace(work), steps=job.steps, prepared=assembly.prepared)
-        splits = Splits(assembly, measured)
-        state = assembly.new_state(seed, seeded=False)
-        checkpoint.restore(state, work.folder / _CHECKPOINT)
-        shutil.rmtree(work.folder / _CHECKPOINT)
+        saved = work.needed[job.interrupted]
+        assert isinstance(saved.evidence, Interruption)
+        interruption = saved.evidence
+        checkpoint.restore(state, saved.file(f"{_CHECKPOINT}/{checkpoint.STATE}").parent)
+    losses_before = interruption.losses_before if interruption else splits.losses(state.model)
     history = _fit(state, assembly, splits, work)
 
     predictions = splits.predictions(state.model)
@@ -144,10 +139,10 @@ def _run(job: Train | Resume, work: Work) -> Result:
         weights_digest=weights_digest(state.model),
         predictions_digest=digest(predictions),
         examples_digest=assembly.prepared.digest,
-        resumed_at=resumed_at,
+        resumed_at=interruption.step if interruption else None,
         loss_floor=assembly.loss_floor,
         predictions=assembly.declared.kind,
-        notes=assembly.notes(shape),
+        notes=assembly.notes(assembly.output_shape(state.model)),
         seconds=float(history.seconds_E.sum()),
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
     )
@@ -155,11 +150,15 @@ def _run(job: Train | Resume, work: Work) -> Result:
     return Result(evidence, as_arrays(predictions))
 
 
-def _interrupt(job: Resume, work: Work, assembly: Assembly, splits: Splits, state: State) -> int:
-    """Trains `state` up to the step of the interruption, which is returned, and saves it.
+def _interrupt(job: Interrupt, work: Work) -> Result:
+    """Trains up to the step of the interruption and saves the state.
 
     Where the training ends by itself before that step, the share is taken of the steps that it takes.
     """
+    assembly = assemble(work, steps=job.steps)
+    splits = Splits(assembly, assembly.prepared.splits)
+    state = assembly.new_state(seed_of(job, work))
+    losses_before = splits.losses(state.model)
     at = _step_at(job.at, assembly.total_steps)
     _fit(state, assembly, splits, work, until=at)
     if state.stopped_early:
@@ -167,7 +166,7 @@ def _interrupt(job: Resume, work: Work, assembly: Assembly, splits: Splits, stat
         state = assembly.new_state(state.seed)
         _fit(state, assembly, splits, work, until=at)
     checkpoint.save(state, work.folder / _CHECKPOINT)
-    return at
+    return Result(Interruption(at, losses_before))
 
 
 def _step_at(share: float, steps: int) -> int:

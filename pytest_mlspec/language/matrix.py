@@ -8,9 +8,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlspec.errors import Place, Problem, did_you_mean
+from pytest_mlspec.errors import Place, Problem
 from pytest_mlspec.language import load
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.spec import is_name
@@ -118,8 +119,13 @@ def _reached(data: Any, written: str) -> KeyPath | None:
 
 
 def _nearest(plain: Mapping[str, Any], written: str) -> str:
-    near = did_you_mean(written, _paths(plain))
-    return near if near.endswith("?") else "write the key itself first, with a value"
+    """The next step: the nearest key, beside the one that is missing where the mapping that would hold it is there."""
+    paths = list(_paths(plain))
+    parent = written.rpartition(".")[0]
+    within = f"{parent}." if parent in paths else ""
+    beside = [path.removeprefix(within) for path in paths if path.startswith(within)]
+    near = get_close_matches(written.removeprefix(within), beside, n=1)
+    return f"did you mean {within + near[0]!r}?" if near else "write the key itself first, with a value"
 
 
 def _paths(data: Mapping[str, Any]) -> Iterator[str]:

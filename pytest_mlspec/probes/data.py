@@ -6,7 +6,7 @@ Shape letters: N rows, F columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,10 @@ def profile_data(job: Prepare, work: Work) -> Result:
 
 
 def row_numbers(splits: Mapping[str, Rows]) -> dict[str, NumpyArray]:
-    """A number for each row of each split: equal exactly where all features are, a missing value equal to another."""
+    """A number for each row of each split: equal exactly where all features are, a missing value equal to another.
+
+    Numbers are compared in the coarsest type that a split has: 0.1 in single precision is that in double.
+    """
     import numpy as np
     import pandas as pd
 
@@ -60,19 +63,34 @@ def row_numbers(splits: Mapping[str, Rows]) -> dict[str, NumpyArray]:
         whole: Any = pd.concat(tables, ignore_index=True)
         # an object of any kind counts by its text, so that lists can be compared
         columns = [
-            column if column.dtype != object else column.map(str, na_action="ignore") for _, column in whole.items()
+            column.map(str, na_action="ignore")
+            if column.dtype == object
+            else column.astype(_coarsest(table[name] for table in tables if name in table))
+            if pd.api.types.is_float_dtype(column)
+            else column
+            for name, column in whole.items()
         ]
         values_NF = np.stack([pd.factorize(column)[0] for column in columns], axis=1)
     else:
-        # adding 0.0 makes one zero of both
-        values_NF = np.concatenate(
-            [np.asarray(table, dtype=np.float64).reshape(len(table), -1) + 0.0 for table in tables]
-        )
-        values_NF[np.isnan(values_NF)] = np.nan
+        arrays = [np.asarray(table).reshape(len(table), -1) for table in tables]
+        if any(array.dtype.kind == "f" for array in arrays):
+            # adding 0.0 makes one zero of both
+            arrays = [array.astype(_coarsest(arrays)).astype(np.float64) + 0.0 for array in arrays]
+        values_NF = np.concatenate(arrays)
+        if values_NF.dtype.kind == "f":
+            values_NF[np.isnan(values_NF)] = np.nan
     rows = np.ascontiguousarray(values_NF)
     numbers, _ = pd.factorize(np.array([row.tobytes() for row in rows], dtype=object))
     ends = np.cumsum([len(part) for part in splits.values()])[:-1]
     return dict(zip(splits, np.split(numbers, ends), strict=True))
+
+
+def _coarsest(columns: Iterable[Any]) -> Any:
+    """The floating-point type among those of `columns` that has the fewest digits; double precision where none has one."""
+    import numpy as np
+
+    floats = [column.dtype for column in columns if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f"]
+    return min(floats, key=lambda dtype: dtype.itemsize, default=np.dtype(np.float64))
 
 
 def _profiles(loaded: Loaded, numbers: Mapping[str, NumpyArray]) -> dict[str, SplitProfile]:

@@ -117,14 +117,15 @@ def _flow(steps: _Steps) -> tuple[ParameterGradient, ...]:
 
 
 def _effect_of_leftovers(steps: _Steps) -> tuple[float, str]:
-    """How far gradients left over from a first step carry the second, and the tensor that they carry furthest.
+    """How far gradients left over from the steps before carry the next ones, and the tensor that they carry furthest.
 
-    What the first step leaves in `.grad` is replaced by a large constant. A step that clears at its end leaves nothing, and
-    nothing is then put there: the next step would be misled by what can never be found.
+    What a step leaves in `.grad` is replaced by a large constant, after every step: some clear in each second one only. A
+    step that clears at its end leaves nothing, and nothing is then put there: the next step would be misled by what can
+    never be found.
     """
-    before, clean = _two_steps(steps, poison=None)
-    _, again = _two_steps(steps, poison=None)
-    _, poisoned = _two_steps(steps, poison=_POISON)
+    before, clean = _several_steps(steps, poison=None)
+    _, again = _several_steps(steps, poison=None)
+    _, poisoned = _several_steps(steps, poison=_POISON)
     noise = max(_difference(again[name], tensor) for name, tensor in clean.items())
     update = max(_difference(before[name], tensor) for name, tensor in clean.items())
     if noise > _NOISE * update:
@@ -137,16 +138,15 @@ def _effect_of_leftovers(steps: _Steps) -> tuple[float, str]:
     return (effect, furthest) if effect > _ABOVE_NOISE * noise else (0.0, "")
 
 
-def _two_steps(steps: _Steps, *, poison: float | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The tensors of a new model at the start and after two steps, with `poison` in every gradient left by the first."""
+def _several_steps(steps: _Steps, *, poison: float | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of a new model at the start and after the steps, with `poison` in every gradient that one leaves."""
     state = steps.new_state()
     start = _tensors(state.model)
-    first, second = steps.batches(2)
-    steps.take(state, first)
-    for parameter in state.model.parameters():
-        if poison is not None and parameter.grad is not None and parameter.grad.any():
-            parameter.grad = torch.full_like(parameter, poison)
-    steps.take(state, second)
+    for batches in steps.batches(_STEPS):
+        steps.take(state, batches)
+        for parameter in state.model.parameters():
+            if poison is not None and parameter.grad is not None and parameter.grad.any():
+                parameter.grad = torch.full_like(parameter, poison)
     return start, _tensors(state.model)
 
 

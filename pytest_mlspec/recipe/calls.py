@@ -14,6 +14,7 @@ import pytest_mlspec
 from pytest_mlspec.errors import MlspecError, RecipeError, UserCodeError
 
 _OURS = str(Path(pytest_mlspec.__file__).resolve().parent)
+_MODULE_CALL = ("_wrapped_call_impl", "_call_impl")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NOT_WHAT_IT_IS = {"batch": frozenset({"target", "targets", "label", "labels", "y", "y_true"})}
 
@@ -132,7 +133,9 @@ def _told(error: Exception, what: str, key: str) -> UserCodeError:
 
 
 def _traceback(error: Exception) -> str:
-    """The traceback of `error` and of what caused it, without frames of this package and of the import system."""
+    """The traceback of `error` and of what caused it, without frames of this package, of the import system and of how torch
+    calls a module.
+    """
     report = traceback.TracebackException.from_exception(error)
     chain: list[traceback.TracebackException | None] = [report]
     while chain:
@@ -145,6 +148,8 @@ def _traceback(error: Exception) -> str:
 
 def _is_users(frame: traceback.FrameSummary) -> bool:
     file = frame.filename
+    if file.endswith("/torch/nn/modules/module.py"):
+        return frame.name not in _MODULE_CALL
     return not (
         file.startswith((_OURS, "<frozen importlib")) or file.endswith(("/importlib/__init__.py", "/contextlib.py"))
     )

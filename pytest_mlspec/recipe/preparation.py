@@ -92,7 +92,9 @@ def _checked_inputs(values: Any, where: str, rows: int) -> NumpyArray:
         raise RecipeError(f"{where} an array of {array.dtype}", key="recipe.prepare", advice="return numbers")
     if array.ndim < 1 or len(array) != rows:
         raise RecipeError(f"{where} {array.shape[0] if array.ndim else 0} rows made of {rows}", key="recipe.prepare")
-    return array
+    # Stored examples come back in C order, and a product of matrices rounds otherwise in the order of a pandas frame:
+    # two trainings of which one has read stored examples would differ in the last bits.
+    return np.ascontiguousarray(array)
 
 
 def _demand_same_form(splits: Mapping[str, Examples]) -> None:

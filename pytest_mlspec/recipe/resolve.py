@@ -166,7 +166,8 @@ class _Project:
         known = [found.name for found in pkgutil.iter_modules(searched)]
         parent, _, child = name.rpartition(".")
         where = f"{parent} has no module {child!r}" if parent else f"no module is called {name!r}"
-        return RecipeError(where, key=self.key, advice=did_you_mean(child, known))
+        install = f"install it where pytest runs, or write the module below {self.root}"
+        return RecipeError(where, key=self.key, advice=did_you_mean(child, known) if known else install)
 
     def _is_inside(self, place: str) -> bool:
         return Path(place).resolve().is_relative_to(self.root.resolve())

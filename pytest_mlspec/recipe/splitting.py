@@ -64,11 +64,28 @@ def _by_draw(rows: Rows, split: Split) -> dict[str, NumpyArray]:
     for name, size in (("test", n_test), ("val", n_val)):
         if size:
             labels = rows.targets[rest].astype(str) if split.stratify else None
+            if labels is not None:
+                _refuse_lone_classes(labels, name)
             try:
                 rest, drawn[name] = train_test_split(rest, test_size=size, random_state=split.seed, stratify=labels)
-            except ValueError as error:  # too few rows of a class
+            except ValueError as error:  # fewer rows in a split than there are classes
                 raise DataError(f"the {name} split cannot be stratified: {error}", key=f"{_KEY}.stratify") from None
     return _ordered({"train": rest, **drawn})
+
+
+def _refuse_lone_classes(labels: NumpyArray, split: str) -> None:
+    """Raises DataError where a class has one row, which cannot stand on both sides of a split."""
+    import numpy as np
+
+    classes, counts = np.unique(labels, return_counts=True)
+    lone = classes[counts == 1].tolist()
+    if lone:
+        raise DataError(
+            f"the {split} split cannot be stratified: {len(lone)} of {len(classes)} classes left for it have"
+            f" one row alone: {', '.join(lone[:10])}{', …' if len(lone) > 10 else ''}",
+            key=f"{_KEY}.stratify",
+            advice="stratify: false, or more rows of these classes",
+        )
 
 
 def _by_group(rows: Rows, split: Split) -> dict[str, NumpyArray]:

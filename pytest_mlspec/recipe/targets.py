@@ -19,6 +19,7 @@ _KEY = "data.target"
 _FEW_ROWS = 20
 # So many numbers that are not whole are values.
 _MANY_VALUES = 1000
+_ONE_CLASS = "is data.target the right column, and are the rows of the other class in the source?"
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ def find_labels(splits: Mapping[str, Rows], task: str) -> Labels:
             raise DataError(f"the column {column!r} holds the label {one!r} as a number and as text", key=_KEY)
     if task == "binary" and len(labels) != 2:
         raise DataError(
-            f"the column {column!r} has {len(labels)} classes, and the task binary needs 2: {_shown(texts)}",
+            f"the column {column!r} has {len(labels)} class{'' if len(labels) == 1 else 'es'}, and the task binary needs 2:"
+            f" {_shown(texts)}",
             key=_KEY,
-            advice="task: multiclass, or a regression?" if len(labels) > 2 else "",
+            advice="task: multiclass, or a regression?" if len(labels) > 2 else _ONE_CLASS,
         )
     if len(labels) < 2:
-        raise DataError(f"the column {column!r} has one class alone: {_shown(texts)}", key=_KEY)
+        raise DataError(f"the column {column!r} has one class alone: {_shown(texts)}", key=_KEY, advice=_ONE_CLASS)
     measured = len(labels) > _MANY_VALUES and any(
         isinstance(label, float) and not label.is_integer() for label in labels
     )
@@ -85,6 +87,7 @@ def as_values(rows: Rows, split: str) -> NumpyArray:
                 raise DataError(
                     f"row {number} has {value!r} in the column {rows.target_name!r}, and a regression needs numbers",
                     key=_KEY,
+                    advice="correct the row; for names of classes, write `task: binary` or `task: multiclass`",
                 )
     with np.errstate(over="ignore"):  # a target beyond single precision becomes infinite, and is counted as such
         return rows.targets.astype(np.float64).astype(np.float32)

@@ -74,7 +74,8 @@ class Inputs:
 
     `files`: SHA-256 by path, None for one that was asked for and is absent. `folders`: what a listing gave. `globs`: the
     matches of each declared pattern. `imports`: for each folder searched, the names asked for and the entries that answer
-    them. `packages`: every installed distribution. `unobserved` says which reads could not be seen. `unstable` names what
+    them. `variables`: SHA-256 of each environment variable that user code asked for, None for one that was not set.
+    `packages`: every installed distribution. `unobserved` says which reads could not be seen. `unstable` names what
     changed while the run went on: such evidence belongs to no state of the files, so its inputs never count as unchanged.
     """
 
@@ -82,6 +83,7 @@ class Inputs:
     folders: Mapping[str, str] = field(default_factory=dict)
     globs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     imports: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     unobserved: tuple[str, ...] = ()
     unstable: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ class Inputs:
             "folders": dict(self.folders),
             "globs": {pattern: dict(found) for pattern, found in self.globs.items()},
             "imports": {folder: dict(searched) for folder, searched in self.imports.items()},
+            "variables": dict(self.variables),
             "packages": dict(self.packages),
             "unobserved": list(self.unobserved),
             "unstable": list(self.unstable),
@@ -113,6 +116,10 @@ class Inputs:
         packages = first_difference({"packages": self.packages}, {"packages": environment.installed(root)})
         if packages is not None:
             yield packages
+        for name, recorded in self.variables.items():
+            value = variable_digest(os.environ.get(name))
+            if value != recorded:
+                yield f"the environment variable {name} {_change(recorded, value)}"
         for path, recorded in self.files.items():
             found = digests.of(os.path.join(root, path))
             if found != recorded:
@@ -133,6 +140,11 @@ class Inputs:
                     yield f"new file {path} matches inputs"
                 elif before != after:
                     yield f"{path} {_change(before, after)}"
+
+
+def variable_digest(value: str | None) -> str | None:
+    """The SHA-256 of the value of an environment variable: it may be a secret; None where it is not set."""
+    return None if value is None else hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def listing(folder: str) -> str:

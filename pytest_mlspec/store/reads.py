@@ -4,6 +4,8 @@ A worker calls `Recorder.start` before it touches the user's code and `Recorder.
 Python opens outside the standard library and the installed packages is hashed at that moment, before the run sees it, and
 again at the end; what differs is named as unstable. Forked children are recorded too, through a file they share with us.
 
+Environment variables count where user code asks for one by name in `os.environ`.
+
 What Python cannot see: opens of compiled readers (parquet, safetensors, polars), questions whether a file exists, and
 programs and connections. The last two are named in `Inputs.unobserved`; for the first a spec declares `inputs`.
 """
@@ -23,9 +25,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_mlspec.store.environment import installed, library_folders, relative_to
-from pytest_mlspec.store.inputs import TOOL_FOLDERS, Digests, Inputs, importable, listing, matches
+from pytest_mlspec.store.inputs import TOOL_FOLDERS, Digests, Inputs, importable, listing, matches, variable_digest
 
+# This package, also where it is installed from a folder of its source.
+_OURS = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}{os.sep}"
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
+
+# What the broker sets for every worker: the same in each run, whatever it is in the process of pytest.
+_SET_FOR_WORKERS = frozenset({"OMP_NUM_THREADS", "OMP_WAIT_POLICY"})
 
 # Programs that libraries ask about the machine; what they answer is part of the environment.
 _HARMLESS = frozenset({"cc", "file", "gcc", "ld", "ldconfig", "lscpu", "nvidia-smi", "objdump", "uname"})
@@ -49,6 +56,8 @@ class Recorder:
         self._digests = Digests()
         self._files: dict[str, str | None] = {}
         self._folders: dict[str, str] = {}
+        self._variables: dict[str, str | None] = {}
+        self._variables_before: dict[str, str] = {}
         self._written: set[str] = set()
         self._names: set[str] = set()
         self._unstable: set[str] = set()
@@ -68,7 +77,9 @@ class Recorder:
         self._matched = {pattern: matches(self._root, pattern, self._digests) for pattern in self._globs}
         for file in self._module_files():
             self._read(file)
+        self._variables_before = dict(os.environ)
         _install_hook()
+        os.environ.__class__ = _WatchedEnviron
         sys.meta_path.insert(0, self)
         _recording.append(self)
 
@@ -77,6 +88,8 @@ class Recorder:
         if self in _recording:
             _recording.remove(self)
             sys.meta_path.remove(self)
+            if not _recording:
+                os.environ.__class__ = _PlainEnviron
 
     def inputs(self) -> Inputs:
         """Everything read since `start`; ends the recording."""
@@ -93,6 +106,7 @@ class Recorder:
             folders={self._shown(path): self._folders[path] for path in sorted(self._folders)},
             globs=self._matched,
             imports=self._searched(),
+            variables=dict(sorted(self._variables.items())),
             packages=installed(self._root),
             unobserved=tuple(sorted(self._unobserved)),
             unstable=tuple(sorted({*self._unstable, *self._changed()})),
@@ -120,6 +134,15 @@ class Recorder:
             self._opened(path, arguments[2] or 0 if event == "open" else 0)
         elif not _finds_modules(caller, path):
             self._listed(path)
+
+    def asked(self, name: str, file: str) -> None:
+        """Takes a question for an environment variable by the code in `file`; what the run itself set is no input."""
+        before = self._variables_before.get(name)
+        full = os.path.abspath(file)
+        if name in _SET_FOR_WORKERS:
+            return
+        if not self._is_skipped(full) and not full.startswith(_OURS) and os.environ.get(name) == before:
+            self._variables.setdefault(name, variable_digest(before))
 
     def _missed(self, what: str) -> None:
         self._unobserved.add(what)
@@ -223,6 +246,30 @@ _OPENS = frozenset({"open", "sqlite3.connect"})
 _LISTS = frozenset({"os.listdir", "os.scandir"})
 _STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 _EVENTS = _OPENS | _LISTS | _STARTS | {"socket.connect"}
+
+_PlainEnviron = type(os.environ)
+
+
+class _WatchedEnviron(_PlainEnviron):  # type: ignore[valid-type, misc]
+    """`os.environ` while a recording is under way."""
+
+    def __getitem__(self, name: str) -> str:
+        if not getattr(_inside, "busy", False):
+            _inside.busy = True
+            try:
+                frame = sys._getframe(1)
+                while frame.f_back is not None and frame.f_globals.get("__name__") in _ASKS_FOR_OTHERS:
+                    frame = frame.f_back
+                for recorder in _recording:
+                    recorder.asked(name, frame.f_code.co_filename)
+            finally:
+                _inside.busy = False
+        value: str = super().__getitem__(name)
+        return value
+
+
+# `get`, `in` and `os.getenv` end in `__getitem__`.
+_ASKS_FOR_OTHERS = frozenset({"os", "_collections_abc", "collections.abc"})
 
 _recording: list[Recorder] = []
 _inside = threading.local()

@@ -28,7 +28,8 @@ from pytest_mlspec.training.weights import assign_weights, flush_directory, read
 
 _FORMAT = "pytest-mlspec checkpoint"
 _VERSION = 1
-_JSON = "state.json"
+STATE = "state.json"
+"""The file that every checkpoint has."""
 _TENSORS = "tensors.safetensors"
 
 
@@ -50,7 +51,7 @@ def save(state: State, directory: Path) -> None:
             "content_sha256": hashlib.sha256(_canonical(content)).hexdigest(),
             "content": content,
         }
-        with (temporary / _JSON).open("w", encoding="utf-8") as file:
+        with (temporary / STATE).open("w", encoding="utf-8") as file:
             json.dump(document, file, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
@@ -113,7 +114,7 @@ def _identity(state: State) -> dict[str, Any]:
 
 def _read(directory: Path) -> dict[str, Any]:
     try:
-        document = json.loads((directory / _JSON).read_text(encoding="utf-8"))
+        document = json.loads((directory / STATE).read_text(encoding="utf-8"))
         tensors_sha256 = _file_sha256(directory / _TENSORS)
     except (OSError, ValueError) as error:
         raise TrainingError(f"the checkpoint {directory.name} cannot be read: {error}") from error
@@ -126,7 +127,7 @@ def _read(directory: Path) -> dict[str, Any]:
     content_sha256 = hashlib.sha256(_canonical(document.get("content"))).hexdigest()
     for name, found, written in (
         (_TENSORS, tensors_sha256, document.get("tensors_sha256")),
-        (_JSON, content_sha256, document.get("content_sha256")),
+        (STATE, content_sha256, document.get("content_sha256")),
     ):
         if found != written:
             raise TrainingError(f"the checkpoint {directory.name} is damaged: {name} is not what was written")

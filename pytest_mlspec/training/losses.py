@@ -153,6 +153,19 @@ def denominator(loss: LossFunction, batch: Batch) -> Tensor | int:
     return loss.denominator(batch) if isinstance(loss, Loss) else len(batch)
 
 
+def as_scalar(value: Any, who: str, key: str = _KEY) -> Tensor:
+    """`value`, the loss that `who` returned, without dimensions. Raises TrainingError where it is not one number."""
+    if not isinstance(value, Tensor):
+        raise TrainingError(f"{who} returned a {type(value).__name__}, not a tensor", key=key)
+    if value.numel() != 1:
+        raise TrainingError(
+            f"{who} returned a tensor of shape {list(value.shape)}, not one number",
+            key=key,
+            advice="mean over the rows",
+        )
+    return value if value.dim() == 0 else value.reshape(())
+
+
 def _without_trailing_one(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     if outputs.dim() == targets.dim() + 1 and outputs.shape[-1] == 1:
         return outputs.squeeze(-1), targets

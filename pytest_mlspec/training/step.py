@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.training.batches import Batch, forward
-from pytest_mlspec.training.losses import LossFunction, denominator
+from pytest_mlspec.training.losses import LossFunction, as_scalar, denominator
 from pytest_mlspec.training.state import State
 
 Precision = Literal["fp32", "bf16"]
@@ -136,7 +136,7 @@ def _call_users_step(
         raise TrainingError("training_step returned nothing", key=_STEP, advice="return the loss of the batch")
     if norms:
         value = torch.as_tensor(returned, device=state.device) if isinstance(returned, float) else returned
-        return StepResult(_scalar(value, "training_step", _STEP).detach(), norms[-1], owned=True)
+        return StepResult(as_scalar(value, "training_step", _STEP).detach(), norms[-1], owned=True)
     if any(_is_written(parameter, *seen) for parameter, seen in zip(parameters, before, strict=True)):
         raise TrainingError(
             "training_step called backward(), but state.optimizer did not step",
@@ -148,7 +148,7 @@ def _call_users_step(
 
 def _checked(value: Any, who: str, key: str) -> Tensor:
     """`value` as a scalar that backward can start from."""
-    scalar = _scalar(value, who, key)
+    scalar = as_scalar(value, who, key)
     if not scalar.requires_grad:
         raise TrainingError(
             f"{who} returned a loss that does not depend on the model's parameters",
@@ -156,18 +156,6 @@ def _checked(value: Any, who: str, key: str) -> Tensor:
             advice="look for detach(), item(), no_grad() or an argmax between the model and the loss",
         )
     return scalar
-
-
-def _scalar(value: Any, who: str, key: str) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise TrainingError(f"{who} returned a {type(value).__name__}, not a tensor", key=key)
-    if value.numel() != 1:
-        raise TrainingError(
-            f"{who} returned a tensor of shape {list(value.shape)}, not one number",
-            key=key,
-            advice="mean over the rows",
-        )
-    return value if value.dim() == 0 else value.reshape(())
 
 
 def _version(parameter: Tensor) -> tuple[Tensor | None, int]:
@@ -192,7 +180,8 @@ def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
             key="model",
             advice="is the model detached from the loss, or the optimizer made for another model?",
         )
-    return get_total_norm(gradients)
+    # The norm of a sparse gradient, as of an embedding, is that of the values that it has.
+    return get_total_norm([one.coalesce().values() if one.is_sparse else one for one in gradients])
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:

@@ -44,6 +44,7 @@ FAULTS: Mapping[str, Changes] = {
     "no_zero_grad": {"recipe.use": "team.faults:NoZeroGrad", **STANDARD},
     "unseeded_augmentation": {"recipe.use": "team.faults:UnseededAugmentation", **STANDARD},
     "seeded_from_a_hash": {"recipe.use": "team.faults:SeededFromAHash", **STANDARD},
+    "counts_in_a_global": {"recipe.use": "team.faults:CountsInAGlobal", "checks": ["converges", "resumes"]},
     "detached_branch": {"recipe.use": "team.faults:DetachedBranch"},
     "batch_mean": {"recipe.use": "team.faults:BatchMean"},
     "test_rows_in_training": {"recipe.use": "team.faults:TestRowsInTraining"},

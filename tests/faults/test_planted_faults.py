@@ -109,6 +109,16 @@ def test_augmentation_seeded_from_a_hash(report: Report) -> None:
     assert "the one in a fresh interpreter differs from the first training from step 1: loss " in reproducible.headline
 
 
+def test_a_count_in_a_global(report: Report) -> None:
+    """What a module keeps for itself lives as long as the process, so the interruption is the end of a process."""
+    resumes = report.specs["counts_in_a_global"]["resumes"]
+
+    assert report.red("counts_in_a_global") == {"resumes"}
+    assert resumes.headline.startswith(
+        "resumes FAILED: the resumed training differs from the uninterrupted one from step 49 (resumed at 48): loss "
+    )
+
+
 def test_detached_branch(report: Report) -> None:
     """Half of the model never learns: the parameters that get no gradient are named."""
     gradients = report.specs["detached_branch"]["gradients"]

@@ -16,6 +16,14 @@ def test_the_same_training(mlspec_run):
     assert mlspec_run.measure("train.seconds") < 30
 """
 
+UNKNOWN_QUANTITY = """
+import pytest
+
+@pytest.mark.mlspec("specs/line.mlspec.yaml")
+def test_errors_are_small(mlspec_run):
+    assert mlspec_run.measure("test.max_eror") < 1
+"""
+
 MISTAKES = """
 import pytest
 
@@ -60,6 +68,25 @@ def test_mistakes_with_the_fixture(project: Project) -> None:
             "specs/lines.mlspec.yaml:1:1  the file cannot be read: No such file or directory",
             "specs/line.mlspec.yaml holds no spec 'lime'",
             "did you mean 'line'?",
+        ]
+    )
+    result.stdout.no_re_match_line(r".*pytest_mlspec/.*\.py")
+
+
+def test_mistakes_with_a_quantity(project: Project) -> None:
+    """They are told at the line of the test, with the next step, and without our traceback."""
+    project.write("specs/line.mlspec.yaml", LINE)
+    project.write("test_line.py", UNKNOWN_QUANTITY)
+
+    result = project.run("test_line.py")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "mlspec_run = <Run of line>",
+            "E * unknown metric 'max_eror'",
+            "E * did you mean 'max_error'?",
+            "test_line.py:6: MlspecError",
         ]
     )
     result.stdout.no_re_match_line(r".*pytest_mlspec/.*\.py")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_mlspec.errors import TrainingError
+from pytest_mlspec.training.batches import Batch
 from pytest_mlspec.training.evaluation import evaluation_mode, mean_loss, model_outputs
 from pytest_mlspec.training.losses import build
 
@@ -78,3 +79,17 @@ def test_a_model_that_answers_with_something_else_is_an_error() -> None:
         model_outputs(Pair(), source, batch_size=8)
     with pytest.raises(TrainingError, match="the model returns 1 outputs for 8 rows"):
         model_outputs(Mean(), source, batch_size=8)
+
+
+@pytest.mark.parametrize(("reduction", "shape"), [("none", r"\[8\]"), ("keepdim", r"\[8, 1\]")])
+def test_a_loss_for_each_row_is_an_error(reduction: str, shape: str) -> None:
+    """Batches of one size would add up in silence, and the ragged last one would fail in torch's words."""
+
+    def loss_per_row(outputs: Tensor, batch: Batch) -> Tensor:
+        assert batch.targets is not None
+        per_row = functional.cross_entropy(outputs, batch.targets, reduction="none")
+        return per_row if reduction == "none" else per_row.unsqueeze(1)
+
+    with pytest.raises(TrainingError, match=f"returned a tensor of shape {shape}, not one number") as caught:
+        mean_loss(network(), source_of(*classification()), loss_per_row, batch_size=8)
+    assert caught.value.key == "train.loss"

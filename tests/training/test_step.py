@@ -200,6 +200,22 @@ def test_gradients_left_over_change_nothing() -> None:
     assert weights_digest(poisoned.model) == weights_digest(clean.model)
 
 
+def test_sparse_gradients_are_measured_and_clipped() -> None:
+    """Those of an embedding: the norm is that of the same gradients written out, and clipping scales them to it."""
+    norms = []
+    for sparse in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.EmbeddingBag(8, 4, mode="sum", sparse=sparse), nn.Linear(4, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        state = State(model, optimizer, None, 0, torch.device("cpu"))
+        rows = Batch(torch.tensor([[1, 1], [2, 5]]), torch.tensor([0, 2]), torch.arange(2))
+        result = take_step(state, [rows], loss=CROSS_ENTROPY, clip_norm=0.01)
+        norms.append((float(result.gradient_norm), model[0].weight.detach().clone()))
+
+    assert norms[0][0] == pytest.approx(norms[1][0], rel=1e-5)
+    torch.testing.assert_close(norms[0][1], norms[1][1])
+
+
 def test_a_loss_function_that_forgets_the_mean_is_an_error() -> None:
     """A loss per row is not a scalar."""
     batch = source_of(*classification()).fetch(FIRST_ROWS)

@@ -14,7 +14,7 @@ import torch
 
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.evidence import Evidence, TrainingRun
-from pytest_mlspec.jobs import Job, Resume, Train
+from pytest_mlspec.jobs import Interrupt, Job, Resume, Train
 from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes import probe_for
 from pytest_mlspec.recipe.work import Result, Stored, Work
@@ -67,19 +67,24 @@ class Project:
 
     def run(self, job: Job, spec: Mapping[str, Any], needed: Mapping[Job, Stored] | None = None) -> Result:
         work = self.work(spec, needed)
-        if isinstance(job, Train | Resume):
+        if isinstance(job, Train | Interrupt | Resume):
             return ENGINES.find(work.spec.train.engine).run(job, work)
         return probe_for(job)(job, work)
 
     def train(self, spec: Mapping[str, Any], job: Train | Resume | None = None) -> TrainingRun:
-        evidence = self.run(job or Train(), spec).evidence
+        needed = self.done(spec, job.interrupted) if isinstance(job, Resume) else None
+        evidence = self.run(job or Train(), spec, needed).evidence
         assert isinstance(evidence, TrainingRun)
         return evidence
 
     def trained(self, spec: Mapping[str, Any]) -> Mapping[Job, Stored]:
         """The training of the spec, as what another job needs."""
+        return self.done(spec, Train())
+
+    def done(self, spec: Mapping[str, Any], job: Train | Interrupt) -> Mapping[Job, Stored]:
+        """What `job` gave, as another job needs it."""
         work = self.work(spec)
-        return {Train(): Kept(ENGINES.find(work.spec.train.engine).run(Train(), work), work.folder)}
+        return {job: Kept(ENGINES.find(work.spec.train.engine).run(job, work), work.folder)}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from pytest_mlspec.jobs import (
     ConstantLoss,
     GradientFlow,
+    Interrupt,
     Job,
     MetricRequest,
     Prepare,
@@ -29,6 +30,7 @@ EVERY: list[Job] = [
     Prepare(),
     Train(),
     Train(seed=3, batches=1, steps=200, fresh=True),
+    Interrupt(at=0.25),
     Resume(at=0.25, steps=8),
     RowIndependence(rows=4, of=Train(seed=1)),
     GradientFlow(),
@@ -56,6 +58,7 @@ def test_what_is_measured_on_a_training_needs_it() -> None:
     """And the data; a training in a fresh interpreter uses nothing that was stored."""
     assert needed_by(Scores((), of=Train(seed=2))) == (Prepare(), Train(seed=2))
     assert needed_by(RowIndependence(of=Train(seed=1))) == (Prepare(), Train(seed=1))
+    assert needed_by(Resume(at=0.25, steps=8)) == (Prepare(), Interrupt(at=0.25, steps=8))
     assert needed_by(Train(seed=0)) == (Prepare(),)
     assert needed_by(Train(seed=0, fresh=True)) == ()
     assert needed_by(Prepare()) == ()
@@ -92,7 +95,9 @@ def test_the_key_of_a_request_tells_it_from_every_other() -> None:
         (Train(seed=0), "train (seed 0)"),
         (Train(seed=0, batches=1, steps=200), "train (seed 0, batches 1, steps 200)"),
         (Train(seed=0, fresh=True), "train (seed 0, fresh interpreter)"),
+        (Interrupt(at=0.25), "train, interrupted at 25%"),
         (Resume(at=0.5), "train, interrupted at 50% and resumed"),
+        (Resume(at=0.5, steps=8), "train, interrupted at 50% and resumed (steps 8)"),
         (Scores(()), "compute the metrics"),
     ],
 )

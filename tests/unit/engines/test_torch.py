@@ -9,9 +9,31 @@ from projects import CANCER, DIABETES, DIGITS, Project
 from pytest_mlspec.engines.predictions import loss
 from pytest_mlspec.engines.torch import restore, run
 from pytest_mlspec.errors import RecipeError, TrainingError, UserCodeError
-from pytest_mlspec.evidence import TrainingRun
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.evidence import Interruption, TrainingRun
+from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.preparation import prepare_all
+
+KEEPING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, kept):
+        super().__init__()
+        self.kept = kept
+        self.cached = None
+        self.register_buffer("mean", torch.zeros(64))
+        self.layers = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.LazyLinear(10) if kept == "lazy" else nn.Linear(16, 10))
+
+    def forward(self, x):
+        if self.kept == "cache":
+            if self.cached is None:
+                self.cached = torch.linspace(0.5, 1.5, 10)
+            return self.layers(x) * self.cached
+        if self.kept == "buffer":
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return self.layers(x - self.mean)
+"""
 
 
 def test_a_training_reports_what_it_did(project: Project) -> None:
@@ -79,13 +101,16 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(project: Project
     assert (resumed.weights_digest, resumed.predictions_digest) == (whole.weights_digest, whole.predictions_digest)
 
 
-def test_an_interruption_leaves_no_checkpoint_behind(project: Project) -> None:
-    """What remains in the folder of the job is what it hands over."""
+def test_an_interruption_hands_over_its_checkpoint_alone(project: Project) -> None:
+    """And says at which step it was made; the training that goes on from there needs nothing else."""
     work = project.work(DIGITS)
 
-    run(Resume(), work)
+    result = run(Interrupt(at=0.25), work)
 
-    assert [path.name for path in work.folder.iterdir()] == ["weights.safetensors"]
+    assert isinstance(result.evidence, Interruption)
+    assert result.evidence.step == 4
+    assert set(result.evidence.losses_before) == {"train", "val", "test"}
+    assert [path.name for path in work.folder.iterdir()] == ["checkpoint"]
 
 
 def test_a_training_that_stops_early_is_interrupted_before_its_end(project: Project) -> None:
@@ -96,6 +121,17 @@ def test_a_training_that_stops_early_is_interrupted_before_its_end(project: Proj
 
     assert whole.steps == 18
     assert resumed.resumed_at == 9
+    assert resumed.weights_digest == whole.weights_digest
+
+
+@pytest.mark.parametrize("kept", ["lazy", "cache", "buffer"])
+def test_what_the_first_forward_makes_is_fit_for_training(project: Project, kept: str) -> None:
+    """Layers that take their size from the first input, and tensors that a model keeps: the first forward is a measurement."""
+    project.write("keeping", KEEPING)
+    spec = {**DIGITS, "model": {"use": "keeping:Net", "kept": kept}}
+    whole, resumed = project.train(spec), project.train(spec, Resume())
+
+    assert whole.losses["train"] < whole.losses_before["train"]
     assert resumed.weights_digest == whole.weights_digest
 
 

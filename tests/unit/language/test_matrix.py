@@ -106,6 +106,11 @@ MISTAKES = [
         "12:10  matrix.train.accumulate: the spec has no such key that this could vary\n"
         "    write the key itself first, with a value",
     ),
+    (
+        "{train.seed: [5]}",
+        "12:10  matrix.train.seed: the spec has no such key that this could vary\n"
+        "    write the key itself first, with a value",
+    ),
     ("{name: [a, b]}", "12:10  matrix.name: this key cannot vary\n    remove it"),
     (
         "{train.optimizer: [sgd], train.optimizer.lr: [1]}",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -162,6 +163,26 @@ def test_rows_are_equal_where_all_values_are(one: list[float], other: list[float
     index = np.arange(1)
     arrays = {name: Rows(np.array([row]), index, index) for name, row in (("a", one), ("b", other))}
     tables = {name: Rows(pd.DataFrame([row]), index, index) for name, row in (("a", one), ("b", other))}
+
+    assert (row_numbers(arrays)["a"][0] == row_numbers(arrays)["b"][0]) is np.bool_(equal)
+    assert (row_numbers(tables)["a"][0] == row_numbers(tables)["b"][0]) is np.bool_(equal)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (np.array([0.1, 2.0], np.float32), np.array([0.1, 2.0], np.float64), True),
+        (np.array([0.1, 2.0], np.float32), np.array([0.11, 2.0], np.float64), False),
+        (np.array([3.0, 2.0], np.float32), np.array([3, 2], np.int64), True),
+        (np.array([0.1, 2.0], np.float16), np.array([0.1, 2.0], np.float32), True),
+        (np.array([2**60, 1], np.int64), np.array([2**60 + 1, 1], np.int64), False),
+    ],
+)
+def test_a_rounded_copy_is_the_same_row(one: NDArray[Any], other: NDArray[Any], equal: bool) -> None:
+    """A split in a coarser type, such as one that was stored in single precision; in arrays and in tables."""
+    index = np.arange(1)
+    arrays = {name: Rows(row[None], index, index) for name, row in (("a", one), ("b", other))}
+    tables = {name: Rows(pd.DataFrame(row[None]), index, index) for name, row in (("a", one), ("b", other))}
 
     assert (row_numbers(arrays)["a"][0] == row_numbers(arrays)["b"][0]) is np.bool_(equal)
     assert (row_numbers(tables)["a"][0] == row_numbers(tables)["b"][0]) is np.bool_(equal)

@@ -127,6 +127,15 @@ class NeverClears:
         state.optimizer.step()
         return loss
 
+class ClearsEachSecond:
+    def training_step(self, state, batch):
+        if state.step % 2 == 1:
+            state.optimizer.zero_grad()
+        loss = _loss(state, batch)
+        loss.backward()
+        state.optimizer.step()
+        return loss
+
 class ReturnsLoss:
     def training_step(self, state, batch):
         return _loss(state, batch)
@@ -149,11 +158,12 @@ def test_a_step_that_clears_is_not_misled(project: Project, recipe: str) -> None
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_zero_grad_left_out_is_misled(project: Project, optimizer: str) -> None:
+@pytest.mark.parametrize("recipe", ["NeverClears", "ClearsEachSecond"])
+def test_zero_grad_left_out_is_misled(project: Project, optimizer: str, recipe: str) -> None:
     """What the step before left over moves a parameter, which is named."""
     project.write("steps", STEPS)
     train = {"optimizer": {"use": optimizer, "lr": 1e-2}}
-    gradients = measured(project, {**DIGITS, "recipe": {"use": "steps:NeverClears"}, "train": train})
+    gradients = measured(project, {**DIGITS, "recipe": {"use": f"steps:{recipe}"}, "train": train})
 
     assert gradients.poisoned > 1e-3
     assert gradients.poisoned_parameter in named(gradients)

@@ -4,6 +4,8 @@ import bdb
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from pytest_mlspec.errors import DataError, RecipeError, UserCodeError
 from pytest_mlspec.recipe.calls import call_user, check_arguments, check_call, guarded
@@ -26,6 +28,17 @@ def test_an_exception_of_the_user_becomes_theirs_with_its_cause() -> None:
     assert "KeyError: 'inner'" in caught.value.details
     assert "in load" in caught.value.details
     assert "recipe/calls.py" not in caught.value.details
+
+
+def test_how_torch_calls_a_module_is_left_out() -> None:
+    """Two frames for each module would hide the user's; the call that failed stays."""
+    model = nn.Sequential(nn.Sequential(nn.Linear(3, 2)))
+
+    with pytest.raises(UserCodeError) as caught:
+        call_user(model, torch.zeros(1, 4), key="model", name="the model")
+
+    assert "_call_impl" not in caught.value.details
+    assert "linear.py" in caught.value.details
 
 
 def test_an_error_of_ours_passes_through() -> None:

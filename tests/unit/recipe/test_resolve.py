@@ -248,6 +248,13 @@ def test_an_unknown_module_gets_the_near_miss(project: Project) -> None:
     assert caught.value.advice == "did you mean 'training_nets'?"
 
 
+def test_an_unknown_module_beside_no_other_is_to_be_installed_or_written(project: Project) -> None:
+    """Where the project has no module to propose."""
+    with pytest.raises(RecipeError, match="no module is called 'no_such_package'") as caught:
+        _resolve(project, "no_such_package:Net")
+    assert caught.value.advice.startswith("install it where pytest runs, or write the module below")
+
+
 def test_an_unknown_name_gets_the_near_miss(project: Project) -> None:
     """Public names of the module are proposed."""
     project.write("nets.py", "class SmallNet: pass")

@@ -53,11 +53,20 @@ def test_stratify_keeps_the_shares_of_the_classes() -> None:
 
 
 def test_a_class_too_small_to_stratify_is_an_error() -> None:
-    """scikit-learn's reason is told."""
+    """It is named, with the way out."""
     rows = Rows(np.zeros((10, 1)), np.array(["a"] * 9 + ["b"]), np.arange(10))
 
-    with pytest.raises(DataError, match="the test split cannot be stratified"):
+    with pytest.raises(
+        DataError, match=r"test split cannot be stratified: 1 of 2 classes .* one row alone: b"
+    ) as caught:
         split_rows(rows, Split(stratify=True))
+    assert caught.value.advice == "stratify: false, or more rows of these classes"
+
+
+def test_fewer_rows_than_classes_cannot_be_stratified() -> None:
+    """scikit-learn's reason is told."""
+    with pytest.raises(DataError, match=r"the test split cannot be stratified: .* number of classes = 4"):
+        split_rows(_rows(12), Split(test=0.1, stratify=True))
 
 
 def test_groups_stay_together() -> None:

@@ -43,11 +43,15 @@ def test_labels_of_every_split_count() -> None:
     assert labels.encode(np.array(["c", "b"])).dtype == np.int64
 
 
-@pytest.mark.parametrize("targets", [["a", "b", "c"], ["a", "a"]])
-def test_binary_has_two_classes(targets: list[str]) -> None:
-    """Neither more nor fewer."""
-    with pytest.raises(DataError, match=r"'grade' has \d classes, and the task binary needs 2"):
+@pytest.mark.parametrize(
+    ("targets", "count", "advice"),
+    [(["a", "b", "c"], "3 classes", "task: multiclass"), (["a", "a"], "1 class", "is data.target the right column")],
+)
+def test_binary_has_two_classes(targets: list[str], count: str, advice: str) -> None:
+    """Neither more nor fewer; the next step is another one in each case."""
+    with pytest.raises(DataError, match=f"'grade' has {count}, and the task binary needs 2") as caught:
         find_labels({"train": _rows(targets)}, "binary")
+    assert caught.value.advice.startswith(advice)
 
 
 def test_one_class_is_no_classification() -> None:

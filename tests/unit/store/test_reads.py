@@ -393,6 +393,40 @@ def test_programs_that_the_run_starts_are_named(project: Path, way: str) -> None
     assert inputs.unobserved[0].startswith("a program was started: ")
 
 
+@pytest.mark.parametrize(
+    "question", ["os.environ['WIDTH']", "os.environ.get('WIDTH')", "os.getenv('WIDTH')", "'WIDTH' in os.environ"]
+)
+def test_environment_variables_count(project: Path, monkeypatch: pytest.MonkeyPatch, question: str) -> None:
+    """Where user code asks for one by name: another value is a change, and its value is in no manifest."""
+    monkeypatch.setenv("WIDTH", "hush-6f1d")
+    recorder = Recorder(project)
+    recorder.start()
+    exec(compile(f"import os\n{question}", str(project / "net.py"), "exec"))
+    inputs = recorder.inputs()
+
+    assert inputs.difference(project) is None
+    assert "hush-6f1d" not in str(inputs.to_json())
+    monkeypatch.setenv("WIDTH", "32")
+    assert inputs.difference(project) == "the environment variable WIDTH changed"
+    monkeypatch.delenv("WIDTH")
+    assert inputs.difference(project) == "the environment variable WIDTH is gone"
+
+
+def test_variables_of_the_run_itself_and_of_libraries_do_not_count(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run sets before it asks is its own, and libraries ask for much; after the recording nothing is watched."""
+    recorder = Recorder(project)
+    recorder.start()
+    monkeypatch.setenv("WIDTH", "16")
+    exec(compile("import os\nos.environ['WIDTH']", str(project / "net.py"), "exec"))
+    exec(compile("import os\nos.environ.get('HEIGHT')", os.__file__, "exec"))
+    inputs = recorder.inputs()
+
+    assert inputs.variables == {}
+    assert type(os.environ).__name__ == "_Environ"
+
+
 def test_connections_are_named(project: Path) -> None:
     """Data that comes over the network cannot be looked at again, and that is said."""
     with socket.create_server(("127.0.0.1", 0)) as server:

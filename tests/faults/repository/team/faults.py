@@ -49,6 +49,17 @@ class SeededFromAHash(Pipeline):
         return inputs + NOISE * torch.randn(inputs.shape, generator=generator)
 
 
+_STEPS_TAKEN = [0]
+
+
+class CountsInAGlobal(Pipeline):
+    """The noise fades with the steps, which the module counts for itself: no checkpoint holds them."""
+
+    def augmented(self, inputs: Tensor) -> Tensor:
+        _STEPS_TAKEN[0] += 1
+        return inputs + 0.97 ** _STEPS_TAKEN[0] * torch.randn_like(inputs)
+
+
 class _DetachedBranch(TwoBranches):
     def forward(self, measured_NF: Tensor) -> Tensor:
         logits_NC: Tensor = self.linear(measured_NF) + self.deep(measured_NF).detach()
