@@ -28,7 +28,7 @@ from pytest_mlspec.store.environment import installed, library_folders, relative
 from pytest_mlspec.store.inputs import TOOL_FOLDERS, Digests, Inputs, importable, listing, matches, variable_digest
 
 # This package, also where it is installed from a folder of its source.
-_OURS = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}{os.sep}"
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
 
 # What the broker sets for every worker: the same in each run, whatever it is in the process of pytest.
@@ -139,9 +139,9 @@ class Recorder:
         """Takes a question for an environment variable by the code in `file`; what the run itself set is no input."""
         before = self._variables_before.get(name)
         full = os.path.abspath(file)
-        if name in _SET_FOR_WORKERS:
+        if name in _SET_FOR_WORKERS or full.startswith(_OURS):
             return
-        if not self._is_skipped(full) and not full.startswith(_OURS) and os.environ.get(name) == before:
+        if not self._is_skipped(full) and os.environ.get(name) == before:
             self._variables.setdefault(name, variable_digest(before))
 
     def _missed(self, what: str) -> None:

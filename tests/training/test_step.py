@@ -205,12 +205,13 @@ def test_sparse_gradients_are_measured_and_clipped() -> None:
     norms = []
     for sparse in (False, True):
         torch.manual_seed(0)
-        model = nn.Sequential(nn.EmbeddingBag(8, 4, mode="sum", sparse=sparse), nn.Linear(4, 3))
+        bag = nn.EmbeddingBag(8, 4, mode="sum", sparse=sparse)
+        model = nn.Sequential(bag, nn.Linear(4, 3))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         state = State(model, optimizer, None, 0, torch.device("cpu"))
         rows = Batch(torch.tensor([[1, 1], [2, 5]]), torch.tensor([0, 2]), torch.arange(2))
         result = take_step(state, [rows], loss=CROSS_ENTROPY, clip_norm=0.01)
-        norms.append((float(result.gradient_norm), model[0].weight.detach().clone()))
+        norms.append((float(result.gradient_norm), bag.weight.detach().clone()))
 
     assert norms[0][0] == pytest.approx(norms[1][0], rel=1e-5)
     torch.testing.assert_close(norms[0][1], norms[1][1])
