@@ -53,11 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
     """Collects spec files; a YAML file that is named on the command line is one whatever it holds."""
-    if file_path.suffix not in YAML or not _is_on(parent.config):
+    if file_path.suffix not in YAML:
+        return None
+    named = parent.session.isinitpath(file_path)
+    if not _is_on(parent.config) and not (named and file_path.stem.endswith(".mlspec")):
         return None
     from pytest_mlspec.language.load import is_spec
 
-    if not (parent.session.isinitpath(file_path) or is_spec(file_path)):
+    if not (named or is_spec(file_path)):
         return None
     file: SpecFile = SpecFile.from_parent(parent, path=file_path)
     return file
@@ -146,8 +149,8 @@ def mlspec_run(request: pytest.FixtureRequest) -> Run:
         with _progress(request.config) as show:
             return run_of(session_of(request.config), *marker.args, **marker.kwargs, on_progress=show)
     except MlspecError as error:
-        text = "\n".join(part for part in (error.message, error.details, error.advice) if part)
-        pytest.fail(text, pytrace=False)
+        told = "\n".join(part for part in (error.message, error.details, error.advice) if part)
+    pytest.fail(told, pytrace=False)  # outside the handler, or the error would be shown a second time
 
 
 class SpecFile(pytest.File):
@@ -159,6 +162,8 @@ class SpecFile(pytest.File):
         from pytest_mlspec.language.declared import read
         from pytest_mlspec.plan import make_plan
 
+        if not _is_on(self.config):
+            raise self.CollectError("this is a spec: add --mlspec, or `mlspec = true` to the ini file")
         try:
             declared = read(self.path, root=self.config.rootpath)
         except SpecError as error:
@@ -290,7 +295,14 @@ def _new_session(config: pytest.Config) -> Session:
     else:
         store = _store(config)
         runs = _broker(config, store)
-    return Session(root, store, runs, inline=inline, allowed=tuple(config.getini("mlspec_allow")))
+    return Session(
+        root, store, runs, inline=inline, allowed=tuple(config.getini("mlspec_allow")), python_path=_python_path(config)
+    )
+
+
+def _python_path(config: pytest.Config) -> tuple[str, ...]:
+    """Where user code imports from: the root directory, and what pytest itself adds by its ini value."""
+    return (str(config.rootpath), *map(str, config.getini("pythonpath")))
 
 
 def _store(config: pytest.Config) -> Store:
@@ -318,7 +330,7 @@ def _broker(config: pytest.Config, store: Store) -> Broker:
         target="pytest_mlspec.workers.job:run_job",
         slots=config.option.mlspec_workers or default_slots(),
         root=config.rootpath,
-        python_path=[str(config.rootpath)],
+        python_path=_python_path(config),
         reuse=StoredEvidence(store, fresh=config.option.mlspec_fresh),
     )
 

@@ -94,13 +94,17 @@ class StoredEvidence:
 
 @dataclass
 class Session:
-    """The jobs of one run. `allowed` are the packages outside the project that specs may name."""
+    """The jobs of one run.
+
+    `allowed` are the packages outside the project that specs may name; `python_path` is where user code imports from.
+    """
 
     root: Path
     store: Store
     runs: Runs
     inline: bool = False
     allowed: tuple[str, ...] = ()
+    python_path: tuple[str, ...] = ()
     _tasks: dict[tuple[str, Job], Task] = field(default_factory=dict)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -205,7 +209,8 @@ class Session:
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
-        return environment.fingerprint(PACKAGES, root=self.root, threads=1)
+        found = environment.fingerprint(PACKAGES, root=self.root, threads=1)
+        return {**found, "python_path": [environment.relative_to(self.root, entry) for entry in self.python_path]}
 
     def _entry(self, outcome: Outcome) -> Entry:
         """The stored entry of an outcome, verified at its first use in this run."""

@@ -110,3 +110,27 @@ def test_specs_with_one_name(project: Project) -> None:
 
     result.stdout.fnmatch_lines(["two.mlspec.yaml:11:1  name: *untrained*two.mlspec.yaml:3:1*"])
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_spec_that_is_named_without_the_flag_says_what_to_add(project: Project) -> None:
+    """Without it pytest would only say that it found nothing."""
+    project.write("line.mlspec.yaml", LINE)
+
+    result = project.run_plainly("line.mlspec.yaml")
+
+    result.stdout.fnmatch_lines(["this is a spec: add --mlspec, or `mlspec = true` to the ini file"])
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_user_code_imports_from_the_folders_of_the_ini_value_pythonpath(project: Project) -> None:
+    """As it does in Python tests: a src layout works."""
+    project.write("pytest.ini", "[pytest]\npythonpath = src\n")
+    project.write("src/side.py", "SCALE = 2.0\n")
+    project.write(
+        "team/fit.py", (project.root / "team/fit.py").read_text().replace("import os\n", "import os\nimport side\n")
+    )
+    project.write("line.mlspec.yaml", LINE)
+
+    result = project.run()
+
+    result.assert_outcomes(passed=2)
