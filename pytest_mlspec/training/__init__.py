@@ -5,6 +5,7 @@
     losses.py       losses by name                   optim.py        optimisers by name
     schedule.py     learning rates by name           early_stop.py   when to stop, and the best weights
     step.py         ONE optimiser step: the code that the loop and every probe call
+    update.py       its second half, from the gradients to the new parameters
     loop.py         the steps in order               history.py      what every step left behind
     evaluation.py   outputs and losses, in evaluation mode
     state.py        everything that changes while a model trains

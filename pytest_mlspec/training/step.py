@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import Optimizer
 
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.training.batches import Batch, forward
 from pytest_mlspec.training.losses import LossFunction, as_scalar, denominator
 from pytest_mlspec.training.state import State
+from pytest_mlspec.training.update import apply_update, gradient_norm, parameters_of
 
 Precision = Literal["fp32", "bf16"]
 TrainingStep = Callable[[State, Batch], Any]
@@ -62,12 +61,7 @@ def take_step(
                 advice="clip in training_step, or let it return the loss alone",
             )
         return found
-    parameters = _parameters(state.optimizer)
-    gradient_norm = _gradient_norm(parameters)
-    if clip_norm is not None:
-        clip_grads_with_norm_(parameters, clip_norm, gradient_norm)
-    state.optimizer.step()
-    return StepResult(found, gradient_norm)
+    return StepResult(found, apply_update(state.optimizer, clip_norm=clip_norm))
 
 
 def compute_gradients(
@@ -122,11 +116,11 @@ def _call_users_step(
     state: State, batch: Batch, training_step: TrainingStep, precision: Precision
 ) -> Tensor | StepResult:
     """The loss that the user's step returns, still to be stepped on; or the result of the step that it has taken."""
-    parameters = _parameters(state.optimizer)
+    parameters = parameters_of(state.optimizer)
     before = [_version(parameter) for parameter in parameters]
     norms: list[Tensor] = []
     # The hook runs inside step(), so a zero_grad() right after it hides nothing.
-    handle = state.optimizer.register_step_post_hook(lambda *_: norms.append(_gradient_norm(parameters)))
+    handle = state.optimizer.register_step_post_hook(lambda *_: norms.append(gradient_norm(parameters)))
     try:
         with _autocast(state.device, precision):
             returned = training_step(state, batch)
@@ -166,22 +160,6 @@ def _version(parameter: Tensor) -> tuple[Tensor | None, int]:
 def _is_written(parameter: Tensor, gradient: Tensor | None, version: int) -> bool:
     """Whether backward has written to the gradient of `parameter` since; clearing it does not count."""
     return parameter.grad is not None and (parameter.grad is not gradient or parameter.grad._version != version)
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
-        raise TrainingError(
-            "no parameter of the optimizer has a gradient",
-            key="model",
-            advice="is the model detached from the loss, or the optimizer made for another model?",
-        )
-    # The norm of a sparse gradient, as of an embedding, is that of the values that it has.
-    return get_total_norm([one.coalesce().values() if one.is_sparse else one for one in gradients])
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
