@@ -68,6 +68,12 @@ def _as_written(spec: Spec) -> dict[str, Any]:
     data["limits"]["time"] = f"{spec.limits.time:g}s"
     if spec.limits.memory is not None:
         data["limits"]["memory"] = f"{spec.limits.memory}B"
+    train = data["train"]
+    for node, key in ((train, "timeout"), (train.get("checkpoint", {}), "time")):
+        if key in node:
+            node[key] = f"{node[key]:g}s"
+    if not spec.train.workers:
+        train.pop("timeout", None)  # a rule refuses it there
     for name in ENGINES.find(spec.train.engine).refuses:
         data["train"].pop(name, None)
     data["checks"] = [

@@ -6,6 +6,8 @@ A gate names a quantity as `SCOPE.NAME[SELECTOR, …]`:
     test.recall[class=yes]       of one class
     test.recall[plan=basic]      over the raw rows whose column `plan` reads `basic`
     gap.accuracy                 the metric on train minus the metric on test
+    cv.accuracy                  the mean of the metric over the folds of a cross-validation (data.split.folds)
+    cv_std.accuracy              its standard deviation over the folds (n − 1)
     val.loss                     the declared loss on a split, at the end of the training, in evaluation mode
     train.seconds                wall-clock seconds of the training
     model.parameters             trainable scalars
@@ -24,19 +26,25 @@ from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.jobs import MetricRequest, Train
 
 SPLITS = ("train", "val", "test")
+FOLD_KINDS = ("cv", "cv_std")
 CLASSIFICATION = frozenset({"binary", "multiclass"})
 REGRESSION = frozenset({"regression"})
-TASKS = CLASSIFICATION | REGRESSION
+# A row of a reconstruction has many values; its metrics are taken over the values of all rows together.
+VALUES = REGRESSION | {"reconstruction"}
+CLUSTERING = frozenset({"clustering"})
+LANGUAGE_MODEL = frozenset({"language_model"})
+TASKS = CLASSIFICATION | VALUES | CLUSTERING | LANGUAGE_MODEL
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of scikit-learn.
+    """A metric of scikit-learn, or of tokens.
 
-    `function` is its name in `sklearn.metrics` and `options` are the arguments that it is called with; `reads` says what it
-    compares with the targets: predicted `labels`, `probabilities` of the classes, or `values`. `higher_is_better` is its
-    direction. `per_class` allows `[class=x]`, one class against the rest. `share` marks a share of rows counted one by one,
-    for which a binomial interval holds. No value lies below `lowest` or above `highest`.
+    `function` is its name in `sklearn.metrics` (empty for one of tokens) and `options` are the arguments that it is called
+    with; `reads` says what it compares with the targets: predicted `labels`, `probabilities` of the classes, `values`,
+    `clusters`, or `tokens`; or `inputs`, which compares the prepared inputs with the clusters and reads no target.
+    `higher_is_better` is its direction. `per_class` allows `[class=x]`, one class against the rest. `share` marks a share of
+    rows counted one by one, for which a binomial interval holds. No value lies below `lowest` or above `highest`.
     """
 
     name: str
@@ -70,12 +78,17 @@ def _probabilistic(name: str, function: str, **more: object) -> Metric:
     return _classification(name, function, reads="probabilities", **more)
 
 
-def _error(name: str) -> Metric:
-    return Metric(name, name, REGRESSION, "values", higher_is_better=False, highest=math.inf)
+def _error(name: str, tasks: frozenset[str] = REGRESSION) -> Metric:
+    return Metric(name, name, tasks, "values", higher_is_better=False, highest=math.inf)
 
 
-def _explained(name: str, function: str) -> Metric:
-    return Metric(name, function, REGRESSION, "values", higher_is_better=True, lowest=-math.inf)
+def _explained(name: str, function: str, tasks: frozenset[str] = REGRESSION) -> Metric:
+    return Metric(name, function, tasks, "values", higher_is_better=True, lowest=-math.inf)
+
+
+def _agreement(name: str, lowest: float = 0.0) -> Metric:
+    """Of clusters with the classes that the target names."""
+    return Metric(name, name, CLUSTERING, "clusters", higher_is_better=True, lowest=lowest)
 
 
 _BINARY = frozenset({"binary"})
@@ -112,19 +125,46 @@ METRICS: dict[str, Metric] = {
             options=(("multi_class", "ovo"), ("average", "weighted")),
         ),
         _probabilistic("top_k_accuracy", "top_k_accuracy_score", tasks=_MULTICLASS, options=(("k", 2),), share=True),
-        _explained("r2", "r2_score"),
-        _explained("explained_variance", "explained_variance_score"),
+        _explained("r2", "r2_score", VALUES),
+        _explained("explained_variance", "explained_variance_score", VALUES),
         _explained("d2_absolute_error_score", "d2_absolute_error_score"),
-        _error("mean_absolute_error"),
-        _error("mean_squared_error"),
-        _error("root_mean_squared_error"),
+        _error("mean_absolute_error", VALUES),
+        _error("mean_squared_error", VALUES),
+        _error("root_mean_squared_error", VALUES),
         _error("mean_squared_log_error"),
         _error("root_mean_squared_log_error"),
-        _error("median_absolute_error"),
+        _error("median_absolute_error", VALUES),
         _error("mean_absolute_percentage_error"),
-        _error("max_error"),
+        _error("max_error", VALUES),
         _error("mean_poisson_deviance"),
         _error("mean_gamma_deviance"),
+        Metric("silhouette_score", "silhouette_score", CLUSTERING, "inputs", higher_is_better=True, lowest=-1.0),
+        Metric(
+            "calinski_harabasz_score",
+            "calinski_harabasz_score",
+            CLUSTERING,
+            "inputs",
+            higher_is_better=True,
+            highest=math.inf,
+        ),
+        Metric(
+            "davies_bouldin_score",
+            "davies_bouldin_score",
+            CLUSTERING,
+            "inputs",
+            higher_is_better=False,
+            highest=math.inf,
+        ),
+        _agreement("adjusted_rand_score", lowest=-0.5),
+        _agreement("adjusted_mutual_info_score", lowest=-1.0),
+        _agreement("normalized_mutual_info_score"),
+        _agreement("v_measure_score"),
+        _agreement("homogeneity_score"),
+        _agreement("completeness_score"),
+        _agreement("fowlkes_mallows_score"),
+        _agreement("rand_score"),
+        Metric("perplexity", "", LANGUAGE_MODEL, "tokens", higher_is_better=False, lowest=1.0, highest=math.inf),
+        Metric("token_accuracy", "", LANGUAGE_MODEL, "tokens", higher_is_better=True),
     )
 }
 """Metrics by scikit-learn's scorer names without `neg_`; a few functions without a scorer go by their own names."""
@@ -154,7 +194,8 @@ RUN_VALUES: dict[str, RunValue] = {
 class Quantity:
     """What one gate measures, read from its name.
 
-    `kind` is `metric`, `gap`, `loss` or `run`. `split` and `metric` are set for metrics and losses; `where` and
+    `kind` is `metric`, `gap`, `cv`, `cv_std`, `loss` or `run`. `split` and `metric` are set for metrics and losses, `split` of
+    a cross-validation being the test split of each fold; `where` and
     `class_label` are the selectors of the brackets; `value` is set for a quantity of the run.
     """
 
@@ -171,6 +212,8 @@ class Quantity:
         """The direction; None where neither is better in itself."""
         if self.kind == "gap":
             return None
+        if self.kind == "cv_std":
+            return False
         if self.metric is not None:
             return self.metric.higher_is_better
         return self.value.higher_is_better if self.value else False
@@ -181,7 +224,13 @@ class Quantity:
         if self.metric is None:
             return (0.0, math.inf) if self.kind == "run" else (-math.inf, math.inf)
         lowest, highest = self.metric.lowest, self.metric.highest
-        return (lowest - highest, highest - lowest) if self.kind == "gap" else (lowest, highest)
+        match self.kind:
+            case "gap":
+                return (lowest - highest, highest - lowest)
+            case "cv_std":
+                return (0.0, math.inf)
+            case _:
+                return (lowest, highest)
 
     @property
     def unit(self) -> str:
@@ -189,8 +238,13 @@ class Quantity:
         return self.value.unit if self.value else ""
 
     @property
+    def of_folds(self) -> bool:
+        """True for what a cross-validation measures."""
+        return self.kind in FOLD_KINDS
+
+    @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that must exist for it to be measured."""
+        """The splits that must exist for it to be measured; those of each fold for a cross-validation."""
         return ("train", "test") if self.kind == "gap" else ((self.split,) if self.split else ())
 
     def requests(self, *, of: str = "model") -> tuple[MetricRequest, ...]:
@@ -232,6 +286,10 @@ def parse(text: str) -> Quantity:
         if name == "loss":
             raise MlspecError("gap.loss is not defined", advice="gap goes with metrics, such as gap.accuracy")
         return Quantity(text, "gap", "", _metric(name, class_label, others=()), where, class_label)
+    if scope in FOLD_KINDS:
+        if name == "loss":
+            raise MlspecError(f"{plain} is not defined", advice=f"{scope} goes with metrics, such as {scope}.accuracy")
+        return Quantity(text, scope, "test", _metric(name, class_label, others=()), where, class_label)
     if scope not in SPLITS:
         raise MlspecError(f"unknown quantity {plain!r}", advice=did_you_mean(plain, known_names()))
     if name == "loss":
@@ -264,7 +322,8 @@ def known_names() -> Iterable[str]:
     for scope in SPLITS:
         yield f"{scope}.loss"
         yield from (f"{scope}.{metric}" for metric in METRICS)
-    yield from (f"gap.{metric}" for metric in METRICS)
+    for scope in ("gap", *FOLD_KINDS):
+        yield from (f"{scope}.{metric}" for metric in METRICS)
 
 
 def _metric(name: str, class_label: str | None, *, others: Iterable[str]) -> Metric:

@@ -52,7 +52,7 @@ def read(path: Path, *, root: Path) -> list[Declared]:
             problems += reading.problems
             if reading.spec is None:
                 continue
-            for mistake in mistakes(reading.spec, root=root):
+            for mistake in mistakes(reading.spec, root=root, folder=path.parent):
                 if not reading.has_lost(mistake.lacks):
                     key = _as_written(variant.data, mistake.key)
                     problems.append(Problem(variant.place(key), load.dotted(key), mistake.message, mistake.advice))

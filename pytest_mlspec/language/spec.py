@@ -101,9 +101,13 @@ def _as_label(value: object) -> object:
 
 
 class Task(Node):
-    """What is learned. `positive` is the class that binary metrics count, by default the last in sorted order."""
+    """What is learned. `positive` is the class that binary metrics count, by default the last in sorted order.
 
-    use: Literal["binary", "multiclass", "regression"]
+    Three tasks learn from no target: a reconstruction gives back its prepared inputs; a language model predicts each token
+    from those before it; a clustering is held against `data.target`, where that is named, by metrics alone.
+    """
+
+    use: Literal["binary", "multiclass", "regression", "reconstruction", "clustering", "language_model"]
     positive: Annotated[str | int | bool | None, BeforeValidator(_as_label)] = None
 
 
@@ -111,7 +115,9 @@ class Split(Node):
     """How rows become training, validation and test rows.
 
     `test` and `val` are shares of all rows; the draw is seeded. `stratify` keeps the shares of the classes, `group` keeps
-    rows with an equal value of that column together, `time` puts the latest rows by that column last (no draw).
+    rows with an equal value of that column together, `time` puts the latest rows by that column last (no draw). `files`
+    names the file of each split, in place of `data.source`; `val` is then a share of the training file. `folds` divides the
+    rows outside the test split for cross-validation: a training for each fold, beside the one on all of them.
     """
 
     test: float = Field(0.2, gt=0, lt=1)
@@ -120,6 +126,8 @@ class Split(Node):
     stratify: bool = False
     group: Text | None = None
     time: Text | None = None
+    files: Mapping[Literal["train", "val", "test"], Usable] | None = None
+    folds: int | None = Field(None, ge=2, le=100)
 
 
 def _as_steps(value: object) -> object:
@@ -129,7 +137,10 @@ def _as_steps(value: object) -> object:
 class Data(Node):
     """Where rows come from, which column is the target, how they are split and prepared.
 
-    `prepare` is fitted on the training rows alone. `drop` removes columns from the features only.
+    `prepare` is fitted on the training rows alone, and so is `prepare_target`, which scales the targets of a regression for
+    the loss. `drop` removes columns from the features only. `augment` changes the
+    images of a training batch at random, seeded by (seed, epoch, row). `oversample` repeats training rows at random until all
+    classes have as many.
     """
 
     source: Usable | None = None
@@ -137,6 +148,9 @@ class Data(Node):
     drop: Texts = ()
     split: Split = Split()
     prepare: Annotated[tuple[Usable, ...], BeforeValidator(_as_steps)] = (Use(use="standard"),)
+    prepare_target: Annotated[tuple[Literal["log1p", "standardize"], ...], BeforeValidator(_as_steps)] = ()
+    augment: Annotated[tuple[Usable, ...], BeforeValidator(_as_steps)] = ()
+    oversample: bool = False
 
 
 class EarlyStop(Node):
@@ -148,12 +162,32 @@ class EarlyStop(Node):
     restore_best: bool = True
 
 
+class Ema(Node):
+    """An exponential moving average of the weights, `decay` after each optimiser step; evaluated and kept in their place."""
+
+    decay: float = Field(0.999, gt=0, lt=1)
+
+
+def _as_decay(value: object) -> object:
+    return {"decay": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+class Checkpoints(Node):
+    """A checkpoint every `steps` optimiser steps, or every `time`; the last `keep` of them and the best are kept."""
+
+    steps: int | None = Field(None, ge=1)
+    time: Duration | None = None
+    keep: int = Field(2, ge=1)
+
+
 class Training(Node):
     """How the model is trained.
 
     The length is `epochs`, or `steps`, optimiser steps. `loss` None is that of the task: cross_entropy, or mse for a
-    regression. `clip_norm` bounds the norm of all gradients together; `accumulate` is a number of batches for each
-    optimiser step. `precision` auto is fp32.
+    regression or a reconstruction. `clip_norm` bounds the norm of all gradients together; `accumulate` is a number of
+    batches for each optimiser step. `sampler` balanced draws training rows with replacement, each class as often. `freeze`
+    names modules whose parameters do not learn. `precision` auto is fp32. `workers` are processes that load data, each batch
+    within `timeout`. `seeds` n trains with the seeds seed … seed + n − 1, and gates on metrics judge the mean over them.
     """
 
     engine: str = "torch"
@@ -166,11 +200,21 @@ class Training(Node):
     accumulate: int = Field(1, ge=1)
     clip_norm: float | None = Field(None, gt=0)
     shuffle: bool = True
+    sampler: Literal["balanced"] | None = None
     drop_last: bool = False
     early_stop: EarlyStop | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    ema: Annotated[Ema | None, BeforeValidator(_as_decay)] = None
+    freeze: Texts = ()
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    deterministic: bool = False
+    compile: bool = False
+    channels_last: bool = False
+    workers: int = Field(0, ge=0, le=64)
+    timeout: Duration = 60.0
+    checkpoint: Checkpoints | None = None
     device: str = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
+    seeds: int = Field(1, ge=1, le=1000)
 
 
 class RecipeUse(Node):
@@ -209,8 +253,8 @@ class Bound(Node):
     """What a gate allows: one of `at_least`, `at_most`, `within`, `better_than`.
 
     Values may carry the unit of the quantity (`30s`). `better_than: dummy` compares with scikit-learn's DummyClassifier
-    (prior) or DummyRegressor (mean) fitted on the training rows, in the direction of the metric: better by `by` absolute,
-    or by anything at all where `by` is left out.
+    (prior) or DummyRegressor (mean) fitted on the training rows, or a language model with the frequencies of their tokens,
+    in the direction of the metric: better by `by` absolute, or by anything at all where `by` is left out.
     """
 
     at_least: Number | None = None

@@ -29,6 +29,18 @@ def test_show_prints_a_spec_that_says_the_same(spec: str, tmp_path: Path, capsys
     assert "seed: 0" in shown
 
 
+def test_show_prints_durations_with_their_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of `train` too, so that what is printed can be read again."""
+    spec = tmp_path / "digits.mlspec.yaml"
+    spec.write_text(
+        "mlspec: 1\nname: digits\ndata: {source: sklearn.digits}\nmodel: mlp\nchecks: standard\n"
+        "train: {checkpoint: {time: 5min}}\n"
+    )
+
+    assert main(["--root", str(tmp_path), "show", str(spec)]) == 0
+    assert "checkpoint:\n    time: 300s\n" in capsys.readouterr().out
+
+
 def test_show_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its place, as a run of pytest does, and exit code 2."""
     spec = tmp_path / "bad.mlspec.yaml"

@@ -1,8 +1,10 @@
 """The rules of the language that types cannot say: names, arguments, combinations. Each is a function that finds mistakes.
 
     task.py       what is learned, and the keys that a spec must have
-    data.py       source, split, preparation
+    data.py       target, split;  sources.py  names and files of data, and how they are read;  preparation.py  its steps
     training.py   model, engine, and how they go together;  arguments.py  what optimisers, losses and schedules take
+    model.py      models by name: arguments, what enters them, task and loss;  what learns
+    loading.py    how rows reach a training: changed, drawn by class, repeated, loaded by workers
     claims.py     checks and gates
     run.py        tags, and what the machine must have
     uses.py       names and import paths, wherever they stand;  mistake.py  what a rule finds
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mlspec.language.rules import claims, data, run, task, training
+from pytest_mlspec.language.rules import claims, data, loading, run, task, training
 from pytest_mlspec.language.rules.claims import bound_values
 from pytest_mlspec.language.rules.mistake import Mistake
 
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Mistake", "bound_values", "mistakes"]
 
 
-def mistakes(spec: Spec, *, root: Path) -> Iterator[Mistake]:
-    """Every mistake in `spec`; paths of data are relative to `root`."""
+def mistakes(spec: Spec, *, root: Path, folder: Path | None = None) -> Iterator[Mistake]:
+    """Every mistake in `spec`; paths of data are relative to `root`. `folder` is that of the file."""
     yield from task.mistakes(spec)
-    yield from data.mistakes(spec, root)
+    yield from data.mistakes(spec, root, folder)
     yield from training.mistakes(spec)
+    yield from loading.mistakes(spec)
     yield from claims.mistakes(spec)
     yield from run.mistakes(spec)

@@ -6,18 +6,16 @@ Ranges are torch's own business: a worker reports what its constructors refuse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described, not_among
 from pytest_mlspec.language.rules.mistake import Mistake
+from pytest_mlspec.language.rules.uses import named
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
     from pytest_mlspec.language.spec import Use
-
-ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
-"""What the activation of the model mlp may be."""
 
 SWITCHES = frozenset(
     {
@@ -42,17 +40,38 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Arguments of torch's schedulers that are words, by schedule."""
 
+_GROUPS = "write it as in groups: {backbone: {lr: 1e-4}}"
 
-def of_model(key: KeyPath, model: Use) -> Iterator[Mistake]:
-    """The mistakes in the arguments of a built-in model."""
-    given = model.arguments
-    hidden, dropout = given.get("hidden", []), given.get("dropout", 0)
-    if not (isinstance(hidden, list) and all(type(width) is int and width > 0 for width in hidden)):
-        shown = hidden if isinstance(hidden, list) else described(hidden)
-        yield Mistake((*key, "hidden"), f"a list of widths is needed, not {shown}", "write it as in [256, 256]")
-    if not (_is_number(dropout) and 0 <= dropout < 1):
-        yield Mistake((*key, "dropout"), f"a number from 0 to below 1 is needed, not {described(dropout)}")
-    yield from _word((*key, "activation"), given.get("activation", ACTIVATIONS[0]), ACTIVATIONS)
+
+def of_optimizer(key: KeyPath, use: Use) -> Iterator[Mistake]:
+    """The mistakes in the arguments of a registered optimiser, and in those of its groups."""
+    known = names.OPTIMIZERS[use.use].arguments
+    yield from of_torch(key, use, known)
+    groups, key = use.arguments.get("groups"), (*key, "groups")
+    if groups is not None and not (isinstance(groups, Mapping) and groups):
+        yield Mistake(key, f"names of modules with arguments are needed, not {described(groups)}", _GROUPS)
+        return
+    for prefix, given in (groups or {}).items():
+        if isinstance(given, Mapping) and given:
+            group = use.model_copy(update={"arguments": dict(given)})
+            yield from named((*key, prefix), group, {use.use: known}, "optimizer")
+            yield from of_torch((*key, prefix), group, known)
+        else:
+            yield Mistake((*key, prefix), f"arguments of {use.use} are needed, not {described(given)}", _GROUPS)
+
+
+def of_loss(key: KeyPath, use: Use) -> Iterator[Mistake]:
+    """The mistakes in the arguments of a registered loss."""
+    entry, given = names.LOSSES[use.use], use.arguments
+    weight = "pos_weight" if "pos_weight" in entry.arguments else "weight"
+    can_be_balanced = weight == "pos_weight" or entry.targets == "class"
+    balanced = {name for name, value in given.items() if value == names.BALANCED}
+    for name in sorted(balanced & entry.arguments - ({weight} if can_be_balanced else set())):
+        advice = f"write {weight}: {names.BALANCED}" if can_be_balanced else ""
+        yield Mistake((*key, name), f"{name} of {use.use} cannot be {names.BALANCED}", advice)
+    yield from of_torch(key, use, entry.arguments - balanced)
+    if use.use == "focal" and {"alpha", "weight"} <= given.keys():
+        yield Mistake((*key, "alpha"), "alpha and weight both weigh the classes", "keep one of them")
 
 
 def of_torch(key: KeyPath, use: Use, known: frozenset[str]) -> Iterator[Mistake]:
@@ -62,11 +81,11 @@ def of_torch(key: KeyPath, use: Use, known: frozenset[str]) -> Iterator[Mistake]
         if name not in known or value is None:
             continue
         if name in words:
-            yield from _word((*key, name), value, words[name])
+            yield from word((*key, name), value, words[name])
         elif name in SWITCHES:
             if not isinstance(value, bool):
                 yield Mistake((*key, name), f"true or false is needed, not {described(value)}")
-        elif not (_is_number(value) or (isinstance(value, list) and all(map(_is_number, value)))):
+        elif not (is_number(value) or (isinstance(value, list) and all(map(is_number, value)))):
             yield Mistake((*key, name), f"a number is needed, not {described(value)}")
 
 
@@ -76,7 +95,7 @@ def of_schedule(key: KeyPath, use: Use) -> Iterator[Mistake]:
     yield from of_torch(key, use, entry.arguments - {"monitor"})
     for name in sorted(entry.required - given.keys()):
         yield Mistake(key, f"{use.use} needs the argument {name!r}", f"write {{use: {use.use}, {name}: …}}")
-    yield from _word((*key, "interval"), given.get("interval", entry.interval), entry.intervals)
+    yield from word((*key, "interval"), given.get("interval", entry.interval), entry.intervals)
     warmup = given.get("warmup", 0)
     if not ((type(warmup) is int and warmup >= 0) or (isinstance(warmup, float) and 0 <= warmup < 1)):
         yield Mistake(
@@ -86,10 +105,12 @@ def of_schedule(key: KeyPath, use: Use) -> Iterator[Mistake]:
         )
 
 
-def _word(key: KeyPath, value: object, allowed: tuple[str, ...]) -> Iterator[Mistake]:
+def word(key: KeyPath, value: object, allowed: tuple[str, ...]) -> Iterator[Mistake]:
+    """The mistake of a word that is none of those allowed."""
     if value not in allowed:
         yield Mistake(key, *not_among(value, allowed))
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """True for a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -15,12 +15,14 @@ from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.language.complaints import described, worded
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.rules.training import splits_of
-from pytest_mlspec.language.task import task_of
+from pytest_mlspec.language.task import has_no_target, task_of
 from pytest_mlspec.language.units import seconds
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
     from pytest_mlspec.language.spec import Bound, CheckUse, Spec
+
+_OF_FOLDS = tuple(f"{kind}." for kind in quantities.FOLD_KINDS)
 
 KINDS = ("at_least", "at_most", "within", "better_than")
 """The bounds of which a gate has one."""
@@ -79,11 +81,22 @@ def _gates(spec: Spec) -> Iterator[Mistake]:
         except MlspecError as error:
             yield Mistake(key, error.message, error.advice)
             continue
-        for split in quantity.splits:
+        if quantity.metric is not None and quantity.metric.reads == "clusters" and has_no_target(spec):
+            advice = "name the column of the classes under data.target: metrics alone read it, no fit"
+            yield Mistake(key, f"{quantity.metric.name} compares with classes", advice, lacks=(("data", "target"),))
+        if quantity.of_folds and not (spec.data and spec.data.split.folds):
+            lacking: KeyPath = ("data", "split", "folds")
+            yield Mistake(
+                key, "there are no folds", "write how many under data.split.folds, such as 5", lacks=(lacking,)
+            )
+        for split in () if quantity.of_folds else quantity.splits:
             if split not in splits_of(spec):
                 advice = f"give data.split.{split} a share, such as 0.1"
                 yield Mistake(key, f"there is no split {split!r}", advice, lacks=(("data", "split", split),))
         yield from _bound(key, quantity, bound)
+    if spec.data and spec.data.split.folds and not any(name.startswith(_OF_FOLDS) for name in spec.gates):
+        advice = "write one such as cv.accuracy: {at_least: 0.9}, or remove this key"
+        yield Mistake(("data", "split", "folds"), "no gate looks at the folds", advice)
 
 
 def _bound(key: KeyPath, quantity: quantities.Quantity, bound: Bound) -> Iterator[Mistake]:
@@ -114,10 +127,14 @@ def _bound(key: KeyPath, quantity: quantities.Quantity, bound: Bound) -> Iterato
 
 
 def _better_than(key: KeyPath, quantity: quantities.Quantity, by: float) -> Iterator[Mistake]:
-    if quantity.kind != "metric":
+    if quantity.kind not in ("metric", "cv"):
         yield Mistake(
             key, f"{quantity.name} has no value for a constant baseline", "compare a metric of a split, such as test.r2"
         )
+        return
+    if quantity.metric is not None and quantity.metric.tasks == quantities.CLUSTERING:
+        advice = "write at_least, or at_most; chance has an adjusted_rand_score of 0"
+        yield Mistake(key, "a clustering has no constant baseline: all rows in one cluster are none", advice)
         return
     lowest, highest = quantity.range
     if by > highest - lowest:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.task import task_of
+from pytest_mlspec.language.task import TASKS, task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.spec import Spec
@@ -23,7 +23,7 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
         yield Mistake(
             (),
             "the key 'task' is required here",
-            "write binary, multiclass or regression",
+            f"write one of: {', '.join(TASKS)}",
             lacks=(("task",), ("data", "source"), ("train", "loss")),
         )
     if spec.task is not None and spec.task.positive is not None and task != "binary":
@@ -33,6 +33,17 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
             "remove this key; one class of several is named in a gate, such as test.recall[class=x]"
             if task == "multiclass"
             else "remove this key",
+        )
+    if (
+        task is not None
+        and spec.train.engine in TASKS["binary"].engines
+        and spec.train.engine not in TASKS[task].engines
+    ):
+        yield Mistake(
+            ("train", "engine"),
+            f"the engine {spec.train.engine} cannot train the task {task}",
+            f"write `train: {{engine: {TASKS[task].engines[0]}}}`",
+            lacks=(("task",),),
         )
     if not spec.checks and not spec.gates:
         yield Mistake(

@@ -12,11 +12,12 @@ from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.rules import arguments
+from pytest_mlspec.language.rules import model as model_rules
 from pytest_mlspec.language.rules.mistake import Mistake
+from pytest_mlspec.language.rules.sources import may_bring_splits
 from pytest_mlspec.language.rules.uses import (
     arguments_of_path,
     import_path,
-    named,
     named_or_path,
     path_or_module,
     unknown,
@@ -34,9 +35,15 @@ _ENGINE: KeyPath = ("train", "engine")
 
 # The losses whose outputs an engine can turn into predictions; `engines/declared_loss.py` says how.
 LOSSES_OF: Mapping[str, tuple[str, ...]] = {
-    "binary": ("cross_entropy", "nll", "multi_margin", "binary_cross_entropy_with_logits", "binary_cross_entropy"),
-    "multiclass": ("cross_entropy", "nll", "multi_margin"),
+    "binary": (
+        *("cross_entropy", "focal", "nll", "multi_margin"),
+        *("binary_cross_entropy_with_logits", "binary_cross_entropy"),
+    ),
+    "multiclass": ("cross_entropy", "focal", "nll", "multi_margin"),
     "regression": ("mse", "l1", "smooth_l1", "huber", "poisson_nll"),
+    "reconstruction": ("mse", "l1", "smooth_l1", "huber"),
+    "clustering": (),
+    "language_model": ("cross_entropy",),
 }
 
 
@@ -61,14 +68,20 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
             ("train", "device"), f"unknown device {described(train.device)}", "write auto, cpu, cuda, cuda:N or mps"
         )
     yield from _monitors(spec)
+    yield from _checkpoints(train)
+    model = None if spec.model is None else names.MODELS.get(spec.model.use)
+    if train.channels_last and model is not None and model.inputs != "images":
+        yield Mistake(("train", "channels_last"), "it orders images, and the model takes none", "remove this key")
 
 
 def splits_of(spec: Spec) -> tuple[str, ...]:
     """The splits that will exist as far as the spec tells; all of them where the user's code may decide."""
     data = spec.data
-    if data is None or data.source is None or spec.recipe is not None or data.source.is_path or data.split.val:
+    if data is not None and data.split.files is not None and not data.split.val:
+        return tuple(split for split in quantities.SPLITS if split in data.split.files)
+    if data is None or data.source is None or spec.recipe is not None or data.split.val:
         return quantities.SPLITS
-    return ("train", "test")
+    return quantities.SPLITS if may_bring_splits(data.source) else ("train", "test")
 
 
 def _recipe(recipe: RecipeUse) -> Iterator[Mistake]:
@@ -91,14 +104,31 @@ def _model(spec: Spec) -> Iterator[Mistake]:
     elif model.is_path:
         yield from import_path(key, model)
     elif spec.train.engine == "sklearn":
-        if model.use not in names.ESTIMATORS:
-            yield unknown(key, model.use, names.ESTIMATORS, "estimator")
-    elif model.use in names.ESTIMATORS:
+        yield from _estimator(model.use, task_of(spec))
+    elif any(model.use in table for table in (names.ESTIMATORS, *names.ESTIMATORS_OF_TASK.values())):
         advice = "write `train: {engine: sklearn}`"
         yield Mistake(key, f"{model.use} is an estimator of scikit-learn", advice, lacks=(_ENGINE,))
     else:
-        yield from named(key, model, names.MODELS, "model")
-        yield from arguments.of_model(key, model)
+        yield from model_rules.mistakes(spec, model)
+
+
+def _estimator(name: str, task: str | None) -> Iterator[Mistake]:
+    """The mistakes of an estimator of scikit-learn by name: unknown, or for another task."""
+    known = names.ESTIMATORS_OF_TASK.get(task or "", names.ESTIMATORS)
+    if name in known:
+        return
+    homes = [other for other, table in names.ESTIMATORS_OF_TASK.items() if name in table]
+    if task == "clustering" and name in names.CLUSTERERS_OF_SEEN_ROWS:
+        yield Mistake(
+            ("model",),
+            f"{name} cannot tell the cluster of a row that it was not fitted on",
+            f"for held-out rows, take one of: {', '.join(names.CLUSTERERS)}",
+        )
+    elif homes or name in names.ESTIMATORS:
+        advice = f"write `task: {homes[0]}`, or another estimator" if homes else f"known: {', '.join(known)}"
+        yield Mistake(("model",), f"{name} does not fit the task {task}", advice, lacks=(("task",),))
+    else:
+        yield unknown(("model",), name, known, "estimator")
 
 
 def _engine(spec: Spec) -> Iterator[Mistake]:
@@ -117,14 +147,17 @@ def _engine(spec: Spec) -> Iterator[Mistake]:
 def _parts(train: Training) -> Iterator[Mistake]:
     """The mistakes of the optimiser, the loss and the schedule, each by itself."""
     key: KeyPath = ("train", "optimizer")
-    optimizers = {name: entry.arguments for name, entry in names.OPTIMIZERS.items()}
+    optimizers = {name: entry.arguments | names.OPTIMIZER_ARGUMENTS for name, entry in names.OPTIMIZERS.items()}
     yield from named_or_path(key, train.optimizer, optimizers, "optimizer")
-    yield from arguments.of_torch(key, train.optimizer, optimizers.get(train.optimizer.use, frozenset()))
+    if train.optimizer.use in optimizers:
+        yield from arguments.of_optimizer(key, train.optimizer)
+    yield from model_rules.of_learning(train)
     if train.loss is not None:
         key = ("train", "loss")
         losses = {name: entry.arguments for name, entry in names.LOSSES.items()}
         yield from named_or_path(key, train.loss, losses, "loss")
-        yield from arguments.of_torch(key, train.loss, losses.get(train.loss.use, frozenset()))
+        if train.loss.use in losses:
+            yield from arguments.of_loss(key, train.loss)
     if train.schedule is not None:
         key = ("train", "schedule")
         schedules = {name: entry.arguments | names.SCHEDULE_ARGUMENTS for name, entry in names.SCHEDULES.items()}
@@ -133,9 +166,31 @@ def _parts(train: Training) -> Iterator[Mistake]:
             yield from arguments.of_schedule(key, train.schedule)
 
 
+def _checkpoints(train: Training) -> Iterator[Mistake]:
+    wanted, key = train.checkpoint, ("train", "checkpoint")
+    if wanted is None:
+        return
+    if (wanted.steps is None) is (wanted.time is None):
+        told = "neither steps nor time say when" if wanted.steps is None else "steps and time both say when"
+        yield Mistake(key, f"{told} a checkpoint is written", "write one of them: {steps: 500}, or {time: 5min}")
+    elif wanted.steps is not None and train.steps is not None and wanted.steps > train.steps:
+        yield Mistake(
+            (*key, "steps"),
+            f"no checkpoint would be written: the training has {train.steps} steps",
+            "write fewer",
+            lacks=(("train", "steps"),),
+        )
+
+
 def _loss_fits(spec: Spec) -> Iterator[Mistake]:
     loss, task = spec.train.loss, task_of(spec)
-    if loss is None or loss.use not in names.LOSSES or task is None or loss.use in LOSSES_OF[task]:
+    if loss is None or loss.use not in names.LOSSES or task is None:
+        return
+    if task == "language_model":
+        for name in loss.arguments.keys() & {"weight", "ignore_index"}:
+            told = "padding alone is ignored" if name == "ignore_index" else "the tokens weigh the same"
+            yield Mistake(("train", "loss", name), f"in the task {task} {told}", "remove this key")
+    if loss.use in LOSSES_OF[task]:
         return
     yield Mistake(
         ("train", "loss"), f"{loss.use} does not fit the task {task}", f"write one of: {', '.join(LOSSES_OF[task])}"

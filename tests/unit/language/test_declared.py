@@ -128,7 +128,8 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         (
             [("task: binary", "task: binry")],
-            "3:1  task: 'binry' is not known here\n    did you mean 'binary'? allowed: binary, multiclass, regression",
+            "3:1  task: 'binry' is not known here\n    did you mean 'binary'? allowed: binary, multiclass, regression,"
+            " reconstruction, clustering, language_model",
         ),
         (
             [("[standard]", "[5]"), ("at_least: 0.9", "at_least: []")],

@@ -8,10 +8,26 @@ import subprocess
 import sys
 
 import pytest
+import sklearn.feature_extraction.text
+import sklearn.feature_selection
+import sklearn.impute
+import sklearn.preprocessing
 import torch
 from sklearn.utils import all_estimators
 
-from pytest_mlspec.language.names import ESTIMATORS, LOSSES, OPTIMIZERS, SCHEDULES
+from pytest_mlspec.language.names import (
+    CLUSTERERS,
+    CLUSTERERS_OF_SEEN_ROWS,
+    ESTIMATORS,
+    LOSSES,
+    OPTIMIZERS,
+    PREPARATIONS,
+    RECONSTRUCTORS,
+    SCHEDULES,
+    SCORE_FUNCTIONS,
+    TRANSFORMERS,
+)
+from pytest_mlspec.training.focal import FocalLoss
 
 IMPLEMENTATION = {"foreach", "fused", "capturable", "differentiable"}
 DEPRECATED = {"PassiveAggressiveClassifier", "PassiveAggressiveRegressor"}
@@ -47,7 +63,7 @@ def test_every_optimizer_of_torch_has_a_name_or_a_reason() -> None:
     assert classes - named == {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"focal"}))
 def test_losses_take_torchs_arguments(name: str) -> None:
     """All but the reduction, which is the mean."""
     loss = getattr(torch.nn, LOSSES[name].torch_class)
@@ -55,6 +71,36 @@ def test_losses_take_torchs_arguments(name: str) -> None:
     assert LOSSES[name].arguments == arguments_of(loss).keys() - {"size_average", "reduce", "reduction"}
     assert required_by(loss) == set()
     assert LOSSES[name].defaults.keys() <= {"reduction"}
+
+
+def test_the_focal_loss_is_ours() -> None:
+    """Torch has none."""
+    assert LOSSES["focal"].arguments == arguments_of(FocalLoss).keys()
+    assert not hasattr(torch.nn, LOSSES["focal"].torch_class)
+
+
+def test_every_loss_of_torch_has_a_name_or_a_reason() -> None:
+    """These take more than outputs and targets: pairs, triples, lengths, variances or weights of a layer."""
+    classes = {name for name in vars(torch.nn) if name.endswith("Loss")}
+
+    named = {entry.torch_class for entry in LOSSES.values()}
+    assert classes - named == {
+        *("AdaptiveLogSoftmaxWithLoss", "CTCLoss", "CosineEmbeddingLoss", "GaussianNLLLoss", "LinearCrossEntropyLoss"),
+        *("MarginRankingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss"),
+    }
+
+
+def test_every_schedule_of_torch_has_a_name_or_a_reason() -> None:
+    """These are made of functions, or of other schedulers."""
+    schedulers = torch.optim.lr_scheduler
+    classes = {
+        name
+        for name, thing in vars(schedulers).items()
+        if inspect.isclass(thing) and issubclass(thing, schedulers.LRScheduler) and not name.startswith("_")
+    }
+
+    named = {entry.torch_class for entry in SCHEDULES.values()}
+    assert classes - named == {"LRScheduler", "LambdaLR", "MultiplicativeLR", "ChainedScheduler", "SequentialLR"}
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
@@ -86,6 +132,77 @@ def test_an_estimator_is_made_without_an_argument(name: str) -> None:
     estimator = getattr(importlib.import_module(ESTIMATORS[name]), name)()
 
     assert type(estimator).__name__ == name
+
+
+OWN_NAMES = {"CountVectorizer", "OneHotEncoder", "OrdinalEncoder", "TfidfTransformer", "TfidfVectorizer"}
+NO_COLUMNS_OF_NUMBERS = {
+    *(
+        "DictVectorizer",
+        "FeatureHasher",
+        "HashingVectorizer",
+        "FunctionTransformer",
+        "PatchExtractor",
+        "KernelCenterer",
+    ),
+    *("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer", "IsotonicRegression", "TSNE"),
+}
+LOOKS_AT_OTHER_ROWS = {"KNeighborsTransformer", "MiniBatchNMF", "NMF", "RadiusNeighborsTransformer", "TargetEncoder"}
+
+
+def test_transformers_are_those_of_scikit_learn_that_prepare_numbers() -> None:
+    """Without a required argument, and the same for a row alone: NMF solves all rows at once, TargetEncoder fits on others."""
+    known = dict(all_estimators(type_filter="transformer"))
+    plain = {name for name, transformer in known.items() if not required_by(transformer)}
+
+    assert plain - OWN_NAMES - NO_COLUMNS_OF_NUMBERS - LOOKS_AT_OTHER_ROWS == TRANSFORMERS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMERS))
+def test_a_transformer_is_made_without_an_argument(name: str) -> None:
+    """From the module of the table, under its public name."""
+    transformer = getattr(importlib.import_module(TRANSFORMERS[name]), name)()
+
+    assert type(transformer).__name__ == name
+    assert callable(transformer.transform)
+
+
+OF_SCIKIT_LEARN = {name: entry for name, entry in PREPARATIONS.items() if entry.sklearn_class}
+
+
+@pytest.mark.parametrize("name", sorted(OF_SCIKIT_LEARN))
+def test_steps_take_scikit_learns_arguments(name: str) -> None:
+    """Under its names."""
+    entry = PREPARATIONS[name]
+    classes = {**vars(sklearn.preprocessing), **vars(sklearn.impute), **vars(sklearn.feature_extraction.text)}
+
+    assert entry.arguments <= arguments_of(classes[entry.sklearn_class]).keys()
+
+
+def test_score_functions_are_scikit_learns() -> None:
+    """Each takes features and targets."""
+    found = {name for name in SCORE_FUNCTIONS if callable(getattr(sklearn.feature_selection, name))}
+
+    assert found == SCORE_FUNCTIONS
+
+
+def test_clusterers_are_those_of_scikit_learn_that_can_place_a_new_row() -> None:
+    """The others stand in a table of their own, for the message that says why; mixtures are clusterers by another name."""
+    known = dict(all_estimators(type_filter="cluster"))
+    able = {name for name, estimator in known.items() if hasattr(estimator, "predict")}
+
+    assert CLUSTERERS.keys() == able | {"GaussianMixture", "BayesianGaussianMixture"}
+    assert known.keys() - able <= CLUSTERERS_OF_SEEN_ROWS
+
+
+@pytest.mark.parametrize("name", sorted({**CLUSTERERS, **RECONSTRUCTORS}))
+def test_an_estimator_without_a_target_is_made_without_an_argument(name: str) -> None:
+    """And has the methods that its task needs."""
+    module = {**CLUSTERERS, **RECONSTRUCTORS}[name]
+    estimator = getattr(importlib.import_module(module), name)()
+    method = "predict" if name in CLUSTERERS else "inverse_transform"
+
+    assert type(estimator).__name__ == name
+    assert hasattr(estimator, method)
 
 
 def test_the_tables_import_nothing_heavy() -> None:
