@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from statistics import fmean, stdev
 
 from pytest_mlspec.check import Status, Verdict, at_least, at_most, errored, shown, within
 from pytest_mlspec.checks.losses import below_floor
@@ -31,18 +33,50 @@ class Gate:
 
 
 def judge(gate: Gate, evidence: Mapping[str, Evidence]) -> Verdict:
-    """The verdict on the evidence of the gate's jobs: `run`, a TrainingRun, and `scores`, a ScoreTable, where it has them."""
-    quantity, run, scores = gate.quantity, evidence["run"], evidence.get("scores")
-    assert isinstance(run, TrainingRun)
-    if isinstance(scores, ScoreTable):
-        measured = [scores.scores.get(request.key, _ABSENT) for request in quantity.requests()]
-        verdict = _of_scores(gate, measured, scores)
-    elif quantity.kind == "loss":
+    """The verdict on the evidence of the gate's jobs: a TrainingRun, and a ScoreTable where the quantity has metrics.
+
+    Several of each, one for each fold or seed, are judged by their mean; `cv_std` by their standard deviation.
+    """
+    runs = [each for each in evidence.values() if isinstance(each, TrainingRun)]
+    tables = [each for each in evidence.values() if isinstance(each, ScoreTable)]
+    verdicts = [_of_one(gate, run, table) for run, table in zip_longest(runs, tables)]
+    if len(runs) > 1:
+        return _of_several(gate, verdicts).on(device=runs[0].device)
+    return verdicts[0].on(seed=runs[0].seed).explained(*_how_it_ended(runs[0], verdicts[0]))
+
+
+def _of_one(gate: Gate, run: TrainingRun, table: ScoreTable | None) -> Verdict:
+    if table is not None:
+        measured = [table.scores.get(request.key, _ABSENT) for request in gate.quantity.requests()]
+        verdict = _of_scores(gate, measured, table)
+    elif gate.quantity.kind == "loss":
         verdict = _of_loss(gate, run)
     else:
-        assert quantity.value is not None
-        verdict = _bounded(gate, getattr(run, quantity.value.field))
-    return verdict.on(seed=run.seed, device=run.device).explained(*_how_it_ended(run, verdict))
+        assert gate.quantity.value is not None
+        verdict = _bounded(gate, getattr(run, gate.quantity.value.field))
+    return verdict.on(device=run.device)
+
+
+def _of_several(gate: Gate, verdicts: Sequence[Verdict]) -> Verdict:
+    values = [verdict.measured for verdict in verdicts if verdict.measured is not None]
+    what = "folds" if gate.quantity.of_folds else "seeds"
+    if len(values) < len(verdicts):
+        number, first = next((number, each) for number, each in enumerate(verdicts, 1) if each.measured is None)
+        return first.explained(f"{what.rstrip('s')} {number} of {len(verdicts)}")
+    mean, deviation = fmean(values), stdev(values)
+    if gate.quantity.kind == "cv_std":
+        verdict, told = _bounded(gate, deviation), f"standard deviation over the {what}, mean {shown(mean)}"
+    elif gate.kind == "better_than":
+        verdict, told = (
+            _leads(gate, mean, rounding=0.0),
+            f"mean lead of the {what}, standard deviation {shown(deviation)}",
+        )
+    else:
+        verdict, told = _bounded(gate, mean), f"mean of {len(values)} {what}, standard deviation {shown(deviation)}"
+    rows = [verdict.n for verdict in verdicts if verdict.n is not None]
+    counted = sum(rows) if gate.quantity.of_folds else (rows[0] if rows else None)
+    each = ", ".join(shown(value) for value in values)
+    return verdict.on(n=counted).explained(f"{told}; each: {each}")
 
 
 def _of_loss(gate: Gate, run: TrainingRun) -> Verdict:
@@ -79,17 +113,22 @@ def _better_than(gate: Gate, score: Score, table: ScoreTable) -> Verdict:
     if score.value is None:
         return errored(_ABSENT.error)
     sign = 1.0 if gate.quantity.higher_is_better else -1.0
-    lead = sign * (score.value - dummy.value)
-    verdict = at_least(lead, gate.by, of="lead over the constant baseline")
-    rounding = _ROUNDING * max(abs(score.value), abs(dummy.value))
-    if verdict.status is Status.PASSED and at_most(lead, rounding).status is Status.PASSED:
-        verdict = replace(
-            verdict, status=Status.FAILED, summary="no better than the constant baseline", allowed="more than 0"
-        )
+    verdict = _leads(
+        gate, sign * (score.value - dummy.value), rounding=_ROUNDING * max(abs(score.value), abs(dummy.value))
+    )
     return verdict.on(n=score.rows).explained(
         f"the model reaches {shown(score.value)}, the constant baseline {shown(dummy.value)}",
         _interval(gate.quantity, score),
     )
+
+
+def _leads(gate: Gate, lead: float, *, rounding: float) -> Verdict:
+    verdict = at_least(lead, gate.by, of="lead over the constant baseline")
+    if verdict.status is Status.PASSED and at_most(lead, rounding).status is Status.PASSED:
+        return replace(
+            verdict, status=Status.FAILED, summary="no better than the constant baseline", allowed="more than 0"
+        )
+    return verdict
 
 
 def _bounded(gate: Gate, value: float | None) -> Verdict:
@@ -114,7 +153,8 @@ def _confused(quantity: Quantity, verdict: Verdict, table: ScoreTable) -> str:
     worst = table.confused.get(quantity.split, ())
     if not verdict.status.red or quantity.where or not worst:
         return ""
-    return "most confused: " + ", ".join(f"{true} as {predicted} ({rows} rows)" for true, predicted, rows in worst[:3])
+    pairs = [f"{true} as {predicted} ({rows} row{'' if rows == 1 else 's'})" for true, predicted, rows in worst[:3]]
+    return f"most confused: {', '.join(pairs)}"
 
 
 def _how_it_ended(run: TrainingRun, verdict: Verdict) -> tuple[str, ...]:

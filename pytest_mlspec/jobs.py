@@ -13,7 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Prepare:
-    """The data loaded, split and prepared, with a profile of its raw rows. Gives a `DataProfile`."""
+    """The data loaded, split and prepared, with a profile of its raw rows. Gives a `DataProfile`.
+
+    `fold` leaves that fold (from 0) of the cross-validation out of the training rows: its rows are the test split.
+    """
+
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,14 @@ class Train:
     `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for as many steps as the
     spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a
     newly started interpreter with another hash seed and perturbed global generators, in which nothing that a job stored
-    before is used.
+    before is used; `fold` trains on the rows outside that fold.
     """
 
     seed: int | None = None
     batches: int | None = None
     steps: int | None = None
     fresh: bool = False
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,10 @@ def needed_by(job: Job) -> tuple[Job, ...]:
     match job:
         case Prepare() | Train(fresh=True):
             return ()
+        case Train(fold=fold):
+            return (Prepare(fold),)
         case RowIndependence(of=training) | Scores(of=training):
-            return (Prepare(), training)
+            return (Prepare(training.fold), training)
         case Resume():
             return (Prepare(), job.interrupted)
         case _:
@@ -152,12 +160,9 @@ def title(job: Job) -> str:
     """
     match job:
         case Prepare():
-            return "prepare the data"
+            return "prepare the data" if job.fold is None else f"prepare the data (fold {job.fold + 1})"
         case Train():
-            told = [
-                f"{name} {value}" for name in ("seed", "batches", "steps") if (value := getattr(job, name)) is not None
-            ]
-            return f"train ({', '.join([*told, *(['fresh interpreter'] if job.fresh else [])])})"
+            return f"train ({_told(job)})"
         case Interrupt():
             return f"train, interrupted at {job.at:.0%}{_of(job.steps)}"
         case Resume():
@@ -169,7 +174,7 @@ def title(job: Job) -> str:
         case ConstantLoss():
             return "fit the best constant prediction"
         case Scores():
-            return "compute the metrics"
+            return f"compute the metrics ({_told(job.of)})"
 
 
 def to_json(job: Job) -> dict[str, Any]:
@@ -189,6 +194,13 @@ def from_json(data: Mapping[str, Any]) -> Job:
         )
     job: Job = _BY_NAME[data["job"]](**arguments)
     return job
+
+
+def _told(job: Train) -> str:
+    fold = None if job.fold is None else job.fold + 1
+    shown = {"seed": job.seed, "batches": job.batches, "steps": job.steps, "fold": fold}
+    told = [f"{name} {value}" for name, value in shown.items() if value is not None]
+    return ", ".join([*told, *(["fresh interpreter"] if job.fresh else [])])
 
 
 def _of(steps: int | None) -> str:

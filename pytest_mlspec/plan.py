@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -127,20 +127,27 @@ def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[s
 def _gates(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
     parsed = {name: quantities.parse(name) for name in spec.gates}
-    train = training(spec)
-    scores = Scores(tuple(dict.fromkeys(_requests(spec, parsed))), of=train)
+    seeds = [replace(training(spec), seed=spec.train.seed + number) for number in range(spec.train.seeds)]
+    folds = [replace(training(spec), fold=number) for number in range(spec.data.split.folds or 0)] if spec.data else []
+    requests = {
+        of_folds: tuple(dict.fromkeys(_requests(spec, parsed, of_folds=of_folds))) for of_folds in (False, True)
+    }
     for name, bound in spec.gates.items():
         quantity = parsed[name]
         kind = next(kind for kind in KINDS if getattr(bound, kind) is not None)
         gate = gates.Gate(quantity, kind, bound_values(quantity, bound), bound.by or 0.0)
-        jobs: dict[str, Job] = {"run": train}
-        if quantity.metric is not None:
-            jobs["scores"] = scores
+        jobs: dict[str, Job] = {}
+        for number, run in enumerate(folds if quantity.of_folds else seeds, 1):
+            jobs[f"run {number}"] = run
+            if quantity.metric is not None:
+                jobs[f"scores {number}"] = Scores(requests[quantity.of_folds], of=run)
         yield Claim(name, declared.place(("gates", name)), _sentence(gate), jobs, partial(gates.judge, gate))
 
 
-def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity]) -> Iterator[MetricRequest]:
+def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity], *, of_folds: bool) -> Iterator[MetricRequest]:
     for name, quantity in parsed.items():
+        if quantity.of_folds is not of_folds:
+            continue
         yield from quantity.requests()
         if spec.gates[name].better_than:
             yield from quantity.requests(of="dummy")

@@ -87,7 +87,7 @@ def test_a_red_metric_of_classes_tells_what_is_confused() -> None:
     selected = gate("test.f1_macro[plan=basic]", "at_least", 0.9)
     part = judge(selected, {"run": training(), "scores": ScoreTable({selected.quantity.name: Score(0.8, 9)}, CONFUSED)})
 
-    assert red.facts == ("most confused: 8 as 1 (7 rows), 3 as 5 (2 rows), 4 as 9 (1 rows)",)
+    assert red.facts == ("most confused: 8 as 1 (7 rows), 3 as 5 (2 rows), 4 as 9 (1 row)",)
     assert green.facts == ()
     assert (part.status, part.facts) == (Status.FAILED, ())
 

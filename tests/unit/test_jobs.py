@@ -61,6 +61,8 @@ def test_what_is_measured_on_a_training_needs_it() -> None:
     assert needed_by(Resume(at=0.25, steps=8)) == (Prepare(), Interrupt(at=0.25, steps=8))
     assert needed_by(Train(seed=0)) == (Prepare(),)
     assert needed_by(Train(seed=0, fresh=True)) == ()
+    assert needed_by(Train(seed=0, fold=2)) == (Prepare(fold=2),)
+    assert needed_by(Scores((), of=Train(seed=0, fold=2))) == (Prepare(fold=2), Train(seed=0, fold=2))
     assert needed_by(Prepare()) == ()
 
 
@@ -98,7 +100,10 @@ def test_the_key_of_a_request_tells_it_from_every_other() -> None:
         (Interrupt(at=0.25), "train, interrupted at 25%"),
         (Resume(at=0.5), "train, interrupted at 50% and resumed"),
         (Resume(at=0.5, steps=8), "train, interrupted at 50% and resumed (steps 8)"),
-        (Scores(()), "compute the metrics"),
+        (Scores((), of=Train(seed=0)), "compute the metrics (seed 0)"),
+        (Prepare(fold=0), "prepare the data (fold 1)"),
+        (Train(seed=0, fold=0), "train (seed 0, fold 1)"),
+        (Scores((), of=Train(seed=1, fold=1)), "compute the metrics (seed 1, fold 2)"),
     ],
 )
 def test_a_job_has_a_title(job: Job, words: str) -> None:

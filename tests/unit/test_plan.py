@@ -73,9 +73,9 @@ def test_every_job_comes_once_and_after_what_it_needs(tmp_path: Path) -> None:
 def test_one_job_computes_every_metric(tmp_path: Path) -> None:
     """Equal requests are one; a comparison adds that of the dummy."""
     found = claims(make_plan(spec(tmp_path, (GATE, GATES))))
-    scores = found["test.accuracy"].jobs["scores"]
+    scores = found["test.accuracy"].jobs["scores 1"]
 
-    assert scores == found["gap.f1"].jobs["scores"]
+    assert scores == found["gap.f1"].jobs["scores 1"]
     assert scores == Scores(
         (
             MetricRequest("accuracy", "test"),
@@ -88,8 +88,30 @@ def test_one_job_computes_every_metric(tmp_path: Path) -> None:
         ),
         of=Train(seed=0),
     )
-    assert found["train.seconds"].jobs == {"run": Train(seed=0)}
-    assert found["test.loss"].jobs == {"run": Train(seed=0)}
+    assert found["train.seconds"].jobs == {"run 1": Train(seed=0)}
+    assert found["test.loss"].jobs == {"run 1": Train(seed=0)}
+
+
+def test_folds_and_seeds_are_trainings_of_their_own(tmp_path: Path) -> None:
+    """A gate on a cross-validation asks for one a fold, any other for one a seed; the checks look at the first seed."""
+    gates = "cv.accuracy: {at_least: 0.9}\n  test.accuracy: {at_least: 0.9}\n  train.seconds: {at_most: 9s}"
+    folds = ("split: {", "split: {folds: 2, ")
+    found = claims(make_plan(spec(tmp_path, (GATE, gates), folds, ("epochs: 10", "epochs: 10\n  seeds: 2"))))
+    request = (MetricRequest("accuracy", "test"),)
+
+    assert found["cv.accuracy"].jobs == {
+        "run 1": Train(seed=0, fold=0),
+        "scores 1": Scores(request, of=Train(seed=0, fold=0)),
+        "run 2": Train(seed=0, fold=1),
+        "scores 2": Scores(request, of=Train(seed=0, fold=1)),
+    }
+    assert found["test.accuracy"].jobs == {
+        "run 1": Train(seed=0),
+        "scores 1": Scores(request, of=Train(seed=0)),
+        "run 2": Train(seed=1),
+        "scores 2": Scores(request, of=Train(seed=1)),
+    }
+    assert found["train.seconds"].jobs == {"run 1": Train(seed=0), "run 2": Train(seed=1)}
 
 
 @pytest.mark.parametrize(

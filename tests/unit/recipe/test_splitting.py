@@ -100,7 +100,7 @@ def test_text_that_is_no_date_is_refused() -> None:
 
 def test_a_missing_time_or_group_names_its_row() -> None:
     """A row without one belongs to no split."""
-    with pytest.raises(DataError, match=r"row 1 has no 'day' \(1 rows in all\)"):
+    with pytest.raises(DataError, match=r"row 1 has no 'day' \(1 of 3 rows\)"):
         split_rows(_rows(3, day=[1.0, None, 2.0]), Split(test=0.4, time="day"))
     with pytest.raises(DataError, match="row 2 has no 'who'"):
         split_rows(_rows(3, who=["a", "b", None]), Split(test=0.4, group="who"))
