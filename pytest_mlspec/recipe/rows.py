@@ -1,12 +1,14 @@
 """What a loader returns becomes `Rows`: checked, numbered, with the target apart from the features.
 
 Accepted are Rows, (X, y), a DataFrame that holds the declared target, and any of these by split name. X is a DataFrame or
-an array of numbers [N, …].
+an array of numbers [N, …]. What sources read comes as a `Table`; a `Dataset` of Hugging Face becomes one.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, RecipeError, did_you_mean
@@ -16,24 +18,38 @@ from pytest_mlspec.recipe.protocol import Rows
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pytest_mlspec.recipe.protocol import NumpyArray
+    from pytest_mlspec.recipe.protocol import NumpyArray, Origin
+    from pytest_mlspec.sources.origins import Table
 
+_NO_TARGETS = (
+    "name them beside `use`: `targets: FILE` of a .npy, `labels: FILE` of idx files, `targets: NAME` of a .npz"
+)
 _RETURNS = "return (X, y), Rows, a DataFrame with the column that `data.target` names, or a dict of these by split"
 
 
 def as_loaded(
-    value: Any, *, key: str, name: str, target: str | None = None, drop: Sequence[str] = ()
+    value: Any,
+    *,
+    key: str,
+    name: str,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    labelled: bool = True,
 ) -> Rows | dict[str, Rows]:
-    """What a loader called `name` returned, as Rows or as Rows by split; raises RecipeError or DataError that says why not."""
+    """What a loader called `name` returned, as Rows or as Rows by split; raises RecipeError or DataError that says why not.
+
+    With `labelled` false the rows need no target.
+    """
+    value = _converted(value, name)
     if not isinstance(value, Mapping):
-        rows = as_rows(value, key=key, name=name, target=target, drop=drop)
+        rows = as_rows(value, key=key, name=name, target=target, drop=drop, labelled=labelled)
         if not len(rows):
             raise DataError(f"{name} has 0 rows", key=key)
         return rows
     for split in value:
         _demand_split(split, key=key, name=name)
     parts = {
-        split: as_rows(part, key=key, name=f"{name}, split {split!r},", target=target, drop=drop)
+        split: as_rows(part, key=key, name=f"{name}, split {split!r},", target=target, drop=drop, labelled=labelled)
         for split, part in value.items()
     }
     return as_splits(parts, key=key, name=name)
@@ -59,17 +75,35 @@ def as_splits(value: Any, *, key: str, name: str) -> dict[str, Rows]:
     return {split: value[split] for split in SPLITS if split in value}
 
 
-def as_rows(value: Any, *, key: str, name: str, target: str | None = None, drop: Sequence[str] = ()) -> Rows:
-    """What one table of a loader is as Rows; columns in `drop` are kept apart from the features."""
+def as_rows(
+    value: Any,
+    *,
+    key: str,
+    name: str,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    labelled: bool = True,
+) -> Rows:
+    """What one table of a loader is as Rows; columns in `drop` are kept apart from the features.
+
+    With `labelled` false, X alone is a table too: a DataFrame without target, or an array.
+    """
     import numpy as np
     import pandas as pd
 
-    match value:
+    from pytest_mlspec.sources.origins import Table
+
+    match _converted(value, name):
         case Rows():
             rows = value
+        case Table() as table:
+            rows = _of_table(table, key=key, name=name, target=target, labelled=labelled)
         case tuple((given, targets)):
             features = _features(given, key=key, name=name)
             rows = Rows(features, _targets(targets, key=key, name=name), np.arange(len(features)))
+        case pd.DataFrame() | np.ndarray() if target is None and not labelled:
+            features = _features(value, key=key, name=name)
+            rows = Rows(features, no_targets(len(features)), np.arange(len(features)))
         case pd.DataFrame():
             if target is None:
                 raise RecipeError(f"{name} returned a DataFrame, and no target is declared", key=key, advice=_RETURNS)
@@ -77,7 +111,42 @@ def as_rows(value: Any, *, key: str, name: str, target: str | None = None, drop:
         case _:
             raise RecipeError(f"{name} returned a {_kind(value)}", key=key, advice=_RETURNS)
     checked(rows, key=key, name=name)
+    if labelled and rows.targets.ndim == 2:
+        raise DataError(f"{name} has no targets, and the task needs them", key=key, advice=_NO_TARGETS)
     return _without(rows, drop, name=name) if drop else rows
+
+
+def _converted(value: Any, name: str) -> Any:
+    """A data set of another library as a table, or as tables by split; anything else as it is."""
+    datasets = sys.modules.get("datasets")  # what is one of its objects has imported it
+    if datasets is not None and isinstance(value, datasets.Dataset | datasets.DatasetDict):
+        from pytest_mlspec.sources import huggingface
+
+        return huggingface.tables(value, name)
+    return value
+
+
+def _of_table(table: Table, *, key: str, name: str, target: str | None, labelled: bool) -> Rows:
+    """The rows of a table that a source has read, with images, where it has some, as the features."""
+    import numpy as np
+
+    if labelled and target is None:
+        advice = "write the column to predict"
+        raise DataError(f"{name} is a table, and no target is declared", key="data.target", advice=advice)
+    if table.pixels is None:
+        rows = as_rows(table.frame, key=key, name=name, target=target, labelled=labelled)
+        return replace(rows, origin=table.origin)
+    beside = [column for column in table.frame.columns if column != target]
+    if beside:
+        raise DataError(
+            f"{name} has columns beside its images: {', '.join(beside)}",
+            key=key,
+            advice="name those to read, the images and the target: `columns: [...]` beside `use`",
+        )
+    if target is None:
+        return Rows(table.pixels, no_targets(len(table.pixels)), np.arange(len(table.pixels)), origin=table.origin)
+    rows = from_table(table.frame, target=target, key=key, name=name)
+    return replace(rows, features=table.pixels, origin=table.origin)
 
 
 def from_table(table: pd.DataFrame, *, target: str, key: str, name: str) -> Rows:
@@ -108,12 +177,61 @@ def checked(rows: Rows, *, key: str, name: str) -> None:
         _features(rows.features, key=key, name=name)
     for part in ("targets", "index"):
         values = getattr(rows, part)
-        if not isinstance(values, np.ndarray) or values.ndim != 1:
+        is_array = isinstance(values, np.ndarray)
+        has_none = is_array and part == "targets" and values.shape[1:] == (0,)
+        if not is_array or not (values.ndim == 1 or has_none):
             raise RecipeError(f"{name} has {part} that are no array [rows], but {_described(values)}", key=key)
         if len(values) != len(rows.features):
             raise RecipeError(f"{name} has {len(rows.features)} rows of features and {len(values)} {part}", key=key)
     if rows.index.dtype.kind not in "iu" or len(np.unique(rows.index)) != len(rows.index):
         raise RecipeError(f"{name} has an index that does not number its rows: distinct integers are needed", key=key)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of `parts` one after the other; numbered anew where two of them have the same number."""
+    import numpy as np
+    import pandas as pd
+
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    index = np.concatenate([part.index for part in parts])
+    origin = first.origin
+    if len(np.unique(index)) != len(index) or any(part.origin is not origin for part in parts):
+        origin = _Joined(tuple(part.origin for part in parts), tuple(part.index for part in parts))
+        index = np.arange(len(index))
+    features: list[Any] = [part.features for part in parts]
+    others = [part.others for part in parts if part.others is not None]
+    return replace(
+        first,
+        features=pd.concat(features) if isinstance(first.features, pd.DataFrame) else np.concatenate(features),
+        targets=np.concatenate([part.targets for part in parts]),
+        index=index,
+        others=pd.concat(others) if others else None,
+        origin=origin,
+    )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Where the rows of several sources stand that were numbered anew, one source after the other."""
+
+    origins: tuple[Origin | None, ...]
+    numbers: tuple[NumpyArray, ...]
+
+    def __call__(self, number: int) -> str:
+        for origin, numbers in zip(self.origins, self.numbers, strict=True):
+            if number < len(numbers):
+                return f"row {numbers[number]}" if origin is None else origin(int(numbers[number]))
+            number -= len(numbers)
+        raise IndexError(number)
+
+
+def no_targets(rows: int) -> NumpyArray:
+    """The targets [N, 0] of rows that have none."""
+    import numpy as np
+
+    return np.empty((rows, 0), dtype=np.float32)
 
 
 def _demand_split(split: object, *, key: str, name: str) -> None:

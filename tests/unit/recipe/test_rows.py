@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from pytest_mlspec.errors import DataError, MlspecError, RecipeError
 from pytest_mlspec.recipe.protocol import Rows
-from pytest_mlspec.recipe.rows import as_loaded, as_splits
+from pytest_mlspec.recipe.rows import as_loaded, as_splits, joined
 
 TABLE = pd.DataFrame({"age": [1, 2, 3], "plan": ["a", "b", "a"], "left": ["y", "n", "y"]})
 
@@ -111,3 +112,28 @@ def test_a_split_function_must_return_rows_by_name() -> None:
     with pytest.raises(RecipeError, match="key 'valid'") as caught:
         as_splits({"valid": rows}, key="recipe.split", name="split")
     assert "val" in caught.value.advice
+
+
+def test_rows_of_several_files_keep_their_places() -> None:
+    """Joined and numbered anew, a row is still called by the file and line that it came from."""
+    first = replace(_loaded((np.zeros((2, 1)), [1, 2])), origin="a.csv:{}".format)
+    second = replace(_loaded((np.ones((3, 1)), [3, 4, 5])), origin="b.csv:{}".format)
+    unnamed = _loaded((np.ones((1, 1)), [6]))
+    rows = joined([first.take(np.array([1])), second, unnamed]).take(np.array([4, 0, 2]))
+
+    assert rows.targets.tolist() == [6, 2, 4]
+    assert [rows.place(position) for position in range(3)] == ["row 0", "a.csv:1", "b.csv:1"]
+
+
+def test_parts_of_one_source_joined_keep_their_numbers() -> None:
+    """As the training and the validation rows of a fold."""
+    whole = replace(_loaded((np.zeros((3, 1)), [1, 2, 3])), origin="a.csv:{}".format)
+    rows = joined([whole.take(np.array([2])), whole.take(np.array([0]))])
+
+    assert rows.index.tolist() == [2, 0]
+    assert rows.place(0) == "a.csv:2"
+
+
+def test_rows_without_a_place_are_called_by_their_number() -> None:
+    """Within the source."""
+    assert _loaded(TABLE, target="left").take(np.array([2])).place(0) == "row 2"
