@@ -28,7 +28,7 @@ def digest_of(splits: Mapping[str, Examples], classes: tuple[str, ...]) -> str:
         for name, values in sorted(parts.items()):
             numbers, texts = _as_stored(values)
             found.update(json.dumps([split, name, str(numbers.dtype), numbers.shape, texts]).encode())
-            found.update(numbers.tobytes())
+            found.update(numbers.reshape(-1).view("uint8").data)
     return found.hexdigest()
 
 
@@ -46,13 +46,17 @@ def to_arrays(prepared: Prepared) -> dict[str, NumpyArray]:
             arrays[name], known = _as_stored(values)
             if known is not None:
                 texts[name] = known
-        arrays[f"targets/{split}"] = np.ascontiguousarray(examples.targets)
+        if examples.targets is not examples.inputs:
+            arrays[f"targets/{split}"] = np.ascontiguousarray(examples.targets)
         arrays[f"index/{split}"] = np.ascontiguousarray(examples.index)
     about = {
         "splits": list(prepared.splits),
         "inputs": names,
+        "reconstructs": all(examples.targets is examples.inputs for examples in prepared.splits.values()),
         "classes": prepared.classes,
         "digest": prepared.digest,
+        "vocabularies": dict(prepared.vocabularies),
+        "notes": prepared.notes,
         "texts": texts,
     }
     return {**arrays, _ABOUT: np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)}
@@ -70,8 +74,10 @@ def read_prepared(stored: Stored) -> Prepared:
             values, known = stored.array(name), about["texts"].get(name)
             arrays.append(values if known is None else _texts(values, known))
         inputs: Inputs = arrays[0] if about["inputs"] is None else dict(zip(about["inputs"], arrays, strict=True))
-        splits[split] = Examples(inputs, stored.array(f"targets/{split}"), stored.array(f"index/{split}"))
-    return Prepared(splits, tuple(about["classes"]), about["digest"])
+        targets = arrays[0] if about["reconstructs"] else stored.array(f"targets/{split}")
+        splits[split] = Examples(inputs, targets, stored.array(f"index/{split}"))
+    vocabularies = {name: tuple(sizes) for name, sizes in about["vocabularies"].items()}
+    return Prepared(splits, tuple(about["classes"]), about["digest"], vocabularies, tuple(about["notes"]))
 
 
 def by_name(inputs: Inputs) -> Mapping[str, Any]:

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, RecipeError
+from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.quantities import CLASSIFICATION
 from pytest_mlspec.recipe.packing import NUMBERS, by_name, digest_of
+from pytest_mlspec.recipe.prepare.inputs import checked_vocabularies
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe, Rows
 from pytest_mlspec.recipe.targets import Labels, as_values, find_labels
+from pytest_mlspec.recipe.transform import Fitted
+from pytest_mlspec.recipe.unsupervised import with_own_targets, without_targets
 
 if TYPE_CHECKING:
     from pytest_mlspec.recipe.protocol import NumpyArray
@@ -27,33 +32,44 @@ class Loaded:
     prepared: Prepared
 
 
-def load_rows(recipe: Recipe) -> Mapping[str, Rows]:
-    """The raw rows of each split; raises DataError where one is empty."""
+def load_rows(recipe: Recipe, *, fold: int | None = None) -> Mapping[str, Rows]:
+    """The raw rows of each split, or those of one fold; raises DataError where one is empty."""
     loaded = recipe.load()
-    splits = recipe.split(loaded) if isinstance(loaded, Rows) else loaded
+    own = "split" in recipe.given  # the team's own split sees rows alone
+    splits = loaded if own and not isinstance(loaded, Rows) else recipe.split(loaded)
+    if fold is not None:
+        assert recipe.fold is not None, "a spec with folds builds them"
+        splits = recipe.fold(splits, fold)
     for name, rows in splits.items():
         if not len(rows):
             raise DataError(f"0 rows in split {name}", key="data.split")
     return splits
 
 
-def prepare_all(recipe: Recipe) -> Loaded:
-    """Loads, splits, fits on the training rows and prepares every split.
+def prepare_all(recipe: Recipe, *, fold: int | None = None) -> Loaded:
+    """Loads, splits, fits on the training rows and prepares every split; `fold` is one of the cross-validation.
 
     Raises DataError where the content cannot be used, RecipeError where the team's functions return what does not fit.
     """
-    rows = load_rows(recipe)
-    labels = None if recipe.task == "regression" else find_labels(rows, recipe.task)
-    values = {name: as_values(part, name) for name, part in rows.items()} if labels is None else {}
-    fitted = recipe.fit_prepare(rows["train"])
-    found = {name: _as_examples(recipe.prepare(part, fitted), part, name) for name, part in rows.items()}
+    rows = load_rows(recipe, fold=fold)
+    supervised = TASKS[recipe.task].supervised
+    labels = find_labels(rows, recipe.task) if recipe.task in CLASSIFICATION else None
+    values = {name: as_values(part, name) for name, part in rows.items()} if supervised and labels is None else {}
+    visible = rows if supervised else {name: without_targets(part) for name, part in rows.items()}
+    fitted = recipe.fit_prepare(visible["train"])
+    found = {name: _as_examples(recipe.prepare(part, fitted), part, name) for name, part in visible.items()}
     _demand_same_form(found)
-    if labels is not None:
+    classes: tuple[str, ...] = ()
+    if not supervised:
+        examples = with_own_targets(found, rows, recipe.task)
+    elif labels is not None:
         examples, classes = _with_classes(found, rows, labels)
     else:
         examples = {name: _with_values(part, rows[name], values[name], name) for name, part in found.items()}
-        classes = ()
-    return Loaded(rows, fitted, Prepared(examples, classes, digest_of(examples, classes)))
+    declared = fitted.vocabularies if isinstance(fitted, Fitted) else {}
+    vocabularies = checked_vocabularies([by_name(part.inputs) for part in examples.values()], declared)
+    notes = tuple(f"{split}: {note}" for split, part in found.items() for note in part.notes)
+    return Loaded(rows, fitted, Prepared(examples, classes, digest_of(examples, classes), vocabularies, notes))
 
 
 def _as_examples(found: Any, rows: Rows, split: str) -> Examples:

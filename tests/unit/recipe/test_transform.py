@@ -10,17 +10,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pytest_mlspec.errors import DataError, RecipeError, UserCodeError
-from pytest_mlspec.recipe.columns import as_columns, as_numbers
-from pytest_mlspec.recipe.steps import UsersStep, built_steps
+from pytest_mlspec.language.spec import Use
+from pytest_mlspec.recipe.prepare.own import UsersStep
+from pytest_mlspec.recipe.steps import built_steps
 from pytest_mlspec.recipe.transform import fit
 
-TARGETS = np.zeros(4)
+from .steps import rows_of
 
 
 def _prepared(features: Any, *names: str, later: Any = None) -> Any:
-    steps = [step for name in names for step in built_steps(name)]
-    fitted = fit(steps, features, TARGETS)
-    return fitted.columns, as_numbers(fitted.apply(features if later is None else later), "float32")
+    steps = [step for name in names for step in built_steps(Use(use=name))]
+    fitted = fit(steps, rows_of(features))
+    return fitted.columns, fitted.inputs(features if later is None else later)
 
 
 def test_standard_is_what_scikit_learn_does() -> None:
@@ -158,13 +159,17 @@ def test_times_are_refused() -> None:
 
 def test_a_number_too_large_for_single_precision_becomes_infinite() -> None:
     """And is counted as such afterwards."""
-    assert as_numbers(np.array([[1e300]]), "float32").tolist() == [[np.inf]]
+    _, prepared = _prepared(np.array([[1e300]]), "none")
+
+    assert prepared.tolist() == [[np.inf]]
 
 
 def test_columns_by_name_keep_text() -> None:
     """As an estimator's own pipeline takes them."""
-    columns = as_columns(pd.DataFrame({"plan": ["a", None], "age": [1, 2]}))
+    table = pd.DataFrame({"plan": ["a", None], "age": [1, 2]})
+    columns: Any = fit([], rows_of(table), columns_by_name=True).inputs(table)
 
+    assert list(columns) == ["plan", "age"]
     assert columns["age"].dtype == np.float64
     assert columns["plan"][0] == "a"
     assert pd.isna(columns["plan"][1])
@@ -190,17 +195,18 @@ class Losing(Doubling):
 
 def test_a_transformer_of_the_team_is_a_step() -> None:
     """`fit` may do without targets."""
-    fitted = fit([lambda: UsersStep(Doubling(), "mine:Doubling")], np.ones((4, 2)), TARGETS)
+    fitted = fit([lambda: UsersStep(Doubling(), "mine:Doubling")], rows_of(np.ones((4, 2))))
+    prepared: Any = fitted.inputs(np.ones((1, 2)))
 
-    assert fitted.apply(np.ones((1, 2))).tolist() == [[2, 2]]
+    assert prepared.tolist() == [[2, 2]]
 
 
 def test_a_transformer_that_fails_is_told_as_the_teams() -> None:
     """Exceptions, lost rows, missing methods."""
     with pytest.raises(UserCodeError, match=r"mine\.transform raised ValueError: no"):
-        fit([lambda: UsersStep(Failing(), "mine")], np.ones((4, 2)), TARGETS)
+        fit([lambda: UsersStep(Failing(), "mine")], rows_of(np.ones((4, 2))))
     with pytest.raises(RecipeError, match=r"made \[3, 2\] of \[4, 2\]"):
-        fit([lambda: UsersStep(Losing(), "mine")], np.ones((4, 2)), TARGETS)
+        fit([lambda: UsersStep(Losing(), "mine")], rows_of(np.ones((4, 2))))
     with pytest.raises(RecipeError, match="has no fit"):
         UsersStep(object(), "mine")
 
@@ -208,5 +214,5 @@ def test_a_transformer_that_fails_is_told_as_the_teams() -> None:
 def test_an_unknown_step_gets_the_near_miss() -> None:
     """The names stand in `names.py`."""
     with pytest.raises(RecipeError, match="unknown step of prepare 'standardise'") as caught:
-        built_steps("standardise")
+        built_steps(Use(use="standardise"))
     assert caught.value.advice == "did you mean 'standardize'?"
