@@ -1,4 +1,4 @@
-"""Losses by name: torch's modules, held to the shapes and types that they mean.
+"""Losses by name: torch's modules and the focal loss, held to the shapes and types that they mean.
 
 Torch broadcasts outputs [N, 1] against targets [N] to [N, N] and trains on nonsense; here shapes agree or training ends.
 
@@ -7,8 +7,9 @@ Shape letters: N rows, C outputs of a row.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from pytest_mlspec.errors import TrainingError, did_you_mean
 from pytest_mlspec.language.names import LOSSES, LossName
 from pytest_mlspec.training.batches import Batch
+from pytest_mlspec.training.focal import FocalLoss
 
 LossFunction = Callable[[Any, Batch], Tensor]
 """(outputs, batch) to a scalar: the mean over the rows of the batch."""
@@ -39,7 +41,8 @@ def build(name: str, arguments: Mapping[str, Any]) -> Loss:
         for argument in _TENSORS:
             if values.get(argument) is not None:
                 values[argument] = torch.as_tensor(values[argument], dtype=torch.float64)
-        module: nn.Module = getattr(nn, entry.torch_class)(**values)
+        kind = FocalLoss if entry.torch_class == FocalLoss.__name__ else getattr(nn, entry.torch_class)
+        module: nn.Module = kind(**values)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{name} cannot be made: {error}", key=_KEY) from error
     return Loss(name, module, entry)
@@ -66,23 +69,33 @@ class Loss:
             ) from error
         return loss
 
+    @property
+    def is_mean_over_rows(self) -> bool:
+        """Whether every row counts alike: no class has a weight, and none is ignored."""
+        return "weight" not in self._tensors and getattr(self._module, "ignore_index", -100) == -100
+
+    def without_mean(self) -> Loss:
+        """The same loss with a value for each row, or for each output of each row."""
+        module: Any = copy.deepcopy(self._module)
+        module.reduction = "none"
+        return Loss(self.name, module, self._entry)
+
     def denominator(self, batch: Batch) -> Tensor | int:
         """What the sum over the rows was divided by: the weight of this batch in a mean over several.
 
-        The number of rows, but for `cross_entropy` and `nll`, where torch divides by the class weights of the targets
+        The number of rows, but for `cross_entropy`, `nll` and `focal`, which divide by the class weights of the targets
         that are not ignored.
         """
-        targets = batch.targets
-        if (
-            not isinstance(self._module, nn.CrossEntropyLoss | nn.NLLLoss)
-            or targets is None
-            or targets.is_floating_point()
-        ):
+        module, targets = self._module, batch.targets
+        if not isinstance(module, nn.CrossEntropyLoss | nn.NLLLoss | FocalLoss) or targets is None:
             return len(batch)
-        counted = targets != self._module.ignore_index
-        if self._module.weight is None:
+        if targets.is_floating_point() and targets.dim() > 1 and targets.shape[1] > 1:  # a probability for each class
+            return len(batch)
+        ignored = None if isinstance(module, FocalLoss) else module.ignore_index
+        counted = torch.ones_like(targets, dtype=torch.bool) if ignored is None else targets != ignored
+        if module.weight is None:
             return counted.sum()
-        weight = self._module.weight.to(targets.device)
+        weight = module.weight.to(targets.device)
         return (weight[targets.long().where(counted, 0)] * counted).sum()
 
     def _aligned(self, outputs: Any, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -95,6 +108,8 @@ class Loss:
             )
         if targets is None:
             raise TrainingError(f"{self.name} needs targets, and the batch has none", key=_KEY)
+        if isinstance(self._module, FocalLoss):
+            outputs = _as_two_logits(outputs)
         if self._entry.targets == "class":
             return outputs, self._classes(outputs, targets)
         if outputs.shape != targets.shape:
@@ -148,9 +163,18 @@ class Loss:
                 setattr(self._module, name, exact.to(outputs.device, dtype))
 
 
+@runtime_checkable
+class Weighed(Protocol):
+    """A loss that knows what it divides by."""
+
+    def denominator(self, batch: Batch) -> Tensor | int:
+        """What the sum over the batch was divided by."""
+
+
 def denominator(loss: LossFunction, batch: Batch) -> Tensor | int:
-    """The weight of `batch` in a mean over several: that of a `Loss`, else its rows."""
-    return loss.denominator(batch) if isinstance(loss, Loss) else len(batch)
+    """The weight of `batch` in a mean over several: that of a loss by name, else its rows."""
+    known: object = loss  # a function type has no attributes for mypy
+    return known.denominator(batch) if isinstance(known, Weighed) else len(batch)
 
 
 def as_scalar(value: Any, who: str, key: str = _KEY) -> Tensor:
@@ -172,6 +196,13 @@ def _without_trailing_one(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Ten
     if targets.dim() == outputs.dim() + 1 and targets.shape[-1] == 1:
         return outputs, targets.squeeze(-1)
     return outputs, targets
+
+
+def _as_two_logits(outputs: Tensor) -> Tensor:
+    """One output a row is the logit of class 1 against class 0: its sigmoid is the softmax of (0, output)."""
+    if outputs.dim() == 2 and outputs.shape[1] == 1:
+        outputs = outputs.squeeze(1)
+    return torch.stack([torch.zeros_like(outputs), outputs], dim=1) if outputs.dim() == 1 else outputs
 
 
 def _shape(tensor: Tensor) -> str:

@@ -19,6 +19,8 @@ from pytest_mlspec.errors import TrainingError, did_you_mean
 from pytest_mlspec.language.names import SCHEDULE_ARGUMENTS, SCHEDULES, Interval, ScheduleName
 
 _KEY = "train.schedule"
+# Arguments that set the rates of all groups, where every other scheduler scales them.
+_RATES = frozenset({"max_lr", "base_lr"})
 
 
 class Schedule:
@@ -122,11 +124,19 @@ def build_schedule(
     if entry.length is not None and entry.length not in values:
         epochs = math.ceil(total_steps / steps_per_epoch)
         values[entry.length] = total_steps - warmup_steps if interval == "step" else epochs
+    values |= {name: _of_groups(values[name], optimizer) for name in _RATES & values.keys()}
     try:
         scheduler: LRScheduler = getattr(torch.optim.lr_scheduler, entry.torch_class)(optimizer, **values)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{name} cannot be made: {error}", key=_KEY) from error
     return Schedule(scheduler, interval=interval, total_steps=total_steps, warmup_steps=warmup_steps, monitor=monitor)
+
+
+def _of_groups(rate: Any, optimizer: Optimizer) -> Any:
+    """`rate`, which is that of the optimiser, in the proportion of each group's own; torch would give all groups the same."""
+    whole, own = optimizer.defaults["lr"], [group["lr"] for group in optimizer.param_groups]
+    scales = isinstance(rate, (int, float)) and whole > 0 and set(own) != {whole}
+    return [rate * lr / whole for lr in own] if scales else rate
 
 
 def _refuse_unfit(name: str, entry: ScheduleName, arguments: Mapping[str, Any]) -> None:

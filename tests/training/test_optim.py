@@ -88,3 +88,45 @@ def test_fused_and_plain_take_the_same_step() -> None:
 
     for one, other in zip(fused.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
+
+
+LAYERS = {"0": {"lr": 0.01}, "3.bias": {"weight_decay": 0, "betas": [0.5, 0.9]}}
+
+
+def test_groups_have_arguments_of_their_own() -> None:
+    """And those of the optimiser where they name none; the others come first, and the fused form is kept."""
+    optimizer = build_optimizer("adamw", {"lr": 0.1, "weight_decay": 0.2, "groups": LAYERS}, network())
+    found = [(group["lr"], group["weight_decay"], group["betas"]) for group in optimizer.param_groups]
+
+    assert found == [(0.1, 0.2, (0.9, 0.999)), (0.01, 0.2, (0.9, 0.999)), (0.1, 0, (0.5, 0.9))]
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1, 2, 1]
+    assert [group["fused"] for group in optimizer.param_groups] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message", "key"),
+    [
+        ({"0": {"lr": -1.0}}, "sgd cannot be made: Invalid learning rate", "train.optimizer.groups.0"),
+        ({"0": {"rate": 1.0}}, "sgd takes no argument 'rate'", "train.optimizer.groups.0"),
+        ({"7": {"lr": 1.0}}, "the model has no module or parameter called '7'", "train.optimizer.groups"),
+    ],
+)
+def test_a_group_that_torch_would_take_in_silence_is_refused(groups: dict[str, Any], message: str, key: str) -> None:
+    """Torch looks at the arguments of the whole only."""
+    with pytest.raises(TrainingError, match=message) as caught:
+        build_optimizer("sgd", {"groups": groups}, network())
+    assert caught.value.key == key
+
+
+def test_a_group_moves_at_its_own_rate() -> None:
+    """Plain SGD: the change is rate times gradient, by group."""
+    model = network()
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimizer = build_optimizer("sgd", {"lr": 0.5, "groups": {"0": {"lr": 0.125}}}, model)
+    model(torch.ones(4, 6)).square().sum().backward()
+    optimizer.step()
+
+    for name, rate in (("0.weight", 0.125), ("0.bias", 0.125), ("3.weight", 0.5), ("3.bias", 0.5)):
+        parameter = model.get_parameter(name)
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter, before[name] - rate * parameter.grad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.language.names import SCHEDULES
 from pytest_mlspec.training.loop import LoopSettings, fit
+from pytest_mlspec.training.schedule import Schedule
+from pytest_mlspec.training.state import State
 
 from .trainings import CROSS_ENTROPY, classification, new_state, schedule_for, scripted, source_of, with_schedule
 
@@ -36,6 +39,16 @@ def trace(name: str, arguments: dict[str, Any]) -> list[float]:
         evaluate=scripted(0.5, 0.6, 0.4, 0.7),
     )
     return [float(rate) for rate in history.learning_rate_S]
+
+
+def rates_of_groups(state: State, schedule: Schedule) -> Iterator[tuple[float, ...]]:
+    """The rate of each group in each of the 20 steps, which change nothing."""
+    for step in range(1, STEPS + 1):
+        yield tuple(group["lr"] for group in state.optimizer.param_groups)
+        state.optimizer.step()
+        schedule.after_step()
+        if step % STEPS_PER_EPOCH == 0:
+            schedule.after_epoch({"val.loss": 1.0})
 
 
 def per_epoch(*rates: float) -> list[float]:
@@ -146,3 +159,22 @@ def test_a_plateau_needs_its_metric() -> None:
             evaluate=scripted(0.5, 0.6, 0.4, 0.7),
         )
     assert caught.value.advice == "did you mean 'val.loss'?"
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+@pytest.mark.parametrize("warmup", [0, 3])
+def test_every_schedule_scales_every_group(name: str, warmup: int) -> None:
+    """A backbone at a tenth of the rate stays at a tenth of it; torch's one_cycle and cyclic would give both the same."""
+    groups = {"0": {"lr": 0.1}}
+    state = new_state(optimizer=("sgd", {"lr": 1.0, "momentum": 0.9, "groups": groups}))
+    schedule = schedule_for(state, name, {**REQUIRED.get(name, {}), "warmup": warmup}, SETTINGS)
+
+    assert [part / whole for whole, part in rates_of_groups(state, schedule)] == pytest.approx([0.1] * STEPS)
+
+
+def test_rates_of_each_group_can_be_written() -> None:
+    """As torch takes them: a list, one for each group."""
+    state = new_state(optimizer=("sgd", {"lr": 1.0, "momentum": 0.9, "groups": {"0": {"lr": 0.1}}}))
+    schedule_for(state, "one_cycle", {"max_lr": [1.0, 0.5]}, SETTINGS)
+
+    assert [group["max_lr"] for group in state.optimizer.param_groups] == [1.0, 0.5]
