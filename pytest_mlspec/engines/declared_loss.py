@@ -1,13 +1,14 @@
 """What the declared loss says of a model's outputs: how they become predictions, and how low the loss can get.
 
     losses                                              outputs          predictions
-    cross_entropy, nll, multi_margin                    [N, C]           softmax over C
-    binary_cross_entropy_with_logits                    [N] or [N, 1]    sigmoid, as two columns
+    cross_entropy, focal, nll, multi_margin             [N, C]           softmax over C
+    binary_cross_entropy_with_logits, focal             [N] or [N, 1]    sigmoid, as two columns
     binary_cross_entropy                                [N] or [N, 1]    as they are, as two columns
     poisson_nll with log_input (torch's default)        [N] or [N, 1]    exp
     every other loss of a regression                    [N] or [N, 1]    as they are
 
 The team's own loss: softmax for [N, C], sigmoid for one output a row, values for a regression; the run notes it.
+Reconstructions and language models have a file of their own, `own_targets.py`.
 
 Shape letters: N rows, C classes.
 """
@@ -23,15 +24,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pytest_mlspec.engines.own_targets import NextTokens, Reconstruction
 from pytest_mlspec.engines.predictions import FloatArray, Kind, checked
+from pytest_mlspec.engines.target_scale import TargetScale
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.language.spec import Training
-from pytest_mlspec.recipe.protocol import Recipe
+from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.recipe.protocol import Prepared, Recipe
+from pytest_mlspec.recipe.unsupervised import vocabulary_of
+from pytest_mlspec.training.batches import Batch
 
 Reading = Literal["softmax", "sigmoid", "share", "exp", "values"]
 
 _OF_CLASSES: Mapping[str, Reading] = {
     "cross_entropy": "softmax",
+    "focal": "softmax",
     "nll": "softmax",
     "multi_margin": "softmax",
     "binary_cross_entropy_with_logits": "sigmoid",
@@ -41,11 +48,15 @@ _OF_CLASSES: Mapping[str, Reading] = {
 
 @dataclass(frozen=True)
 class DeclaredLoss:
-    """The loss of a spec by name and arguments; `name` is empty for the team's own. `classes` is 0 for a regression."""
+    """The loss of a spec by name and arguments; `name` is empty for the team's own. `classes` is 0 for a regression.
+
+    `scale` is that of the targets that the loss sees; predictions are in the unit of the source.
+    """
 
     name: str
     arguments: Mapping[str, Any]
     classes: int
+    scale: TargetScale | None = None
 
     @property
     def kind(self) -> Kind:
@@ -59,6 +70,8 @@ class DeclaredLoss:
         """
         reading = self._named() if self.name else self._guessed(shape)
         one_a_row = len(shape) == 1 or tuple(shape[1:]) == (1,)
+        if self.name == "focal" and self.classes == 2 and one_a_row:
+            reading = "sigmoid"
         fits = tuple(shape[1:]) == (self.classes,) if reading == "softmax" else one_a_row
         if not fits:
             expected = f"[N, {self.classes}]" if reading == "softmax" else "[N] or [N, 1]"
@@ -72,6 +85,14 @@ class DeclaredLoss:
                 else "give the last layer one output",
             )
         return reading
+
+    def demand_shape(self, shape: Sequence[int]) -> None:
+        """Raises RecipeError where outputs of `shape` do not fit the task."""
+        self.reading(shape)
+
+    def read(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """What is kept of the outputs of a batch: all of them."""
+        return outputs
 
     def note(self, shape: Sequence[int]) -> str:
         """What a reader of the predictions should know of them; empty where the loss defines what the outputs mean."""
@@ -94,7 +115,7 @@ class DeclaredLoss:
             case "exp":
                 values = values.exp()
             case "values":
-                pass
+                values = values if self.scale is None else self.scale.restored(values)
         return checked(
             values.numpy(),
             kind=self.kind,
@@ -139,13 +160,27 @@ class DeclaredLoss:
         return "sigmoid" if one_a_row and self.classes == 2 else "softmax"
 
 
-def declared_loss(training: Training, recipe: Recipe, classes: int) -> DeclaredLoss:
-    """The loss that `training` declares, or that of its task."""
+Declared = DeclaredLoss | Reconstruction | NextTokens
+
+
+def declared_loss(
+    training: Training, recipe: Recipe, prepared: Prepared, *, scale: TargetScale | None = None
+) -> Declared:
+    """The loss that `training` declares, or that of its task; `scale` is that of a regression's targets."""
+    name = TASKS[recipe.task].loss
+    arguments: Mapping[str, Any] = {}
     if "loss" in recipe.given:
-        return DeclaredLoss("", {}, classes)
-    if training.loss is None:
-        return DeclaredLoss("cross_entropy" if classes else "mse", {}, classes)
-    return DeclaredLoss(training.loss.use, training.loss.arguments, classes)
+        name = ""
+    elif training.loss is not None:
+        name, arguments = training.loss.use, training.loss.arguments
+    targets = prepared.splits["train"].targets
+    match recipe.task:
+        case "reconstruction":
+            return Reconstruction(name, arguments, targets.shape[1:])
+        case "language_model":
+            return NextTokens(name, arguments, vocabulary_of(prepared), targets.shape[1])
+        case _:
+            return DeclaredLoss(name, arguments, len(prepared.classes), scale)
 
 
 def _smoothed_floor(

@@ -2,7 +2,8 @@
 
 Without a `prepare` it sees the raw columns, as a DataFrame. Its loss is the log loss of its probabilities, or the mean
 squared error of its values; an estimator without `predict_proba` has labels alone, and the share of wrong ones is its loss.
-No fitted estimator is stored, because it could be read back by unpickling only: `restore` fits again.
+A reconstruction is `inverse_transform` of `transform`, and a clustering has the loss of `clusters.py`; neither fit sees a
+target. No fitted estimator is stored, because it could be read back by unpickling only: `restore` fits again.
 
 Shape letters: N rows, C classes, S steps.
 """
@@ -13,20 +14,24 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mlspec.engines import predictions
+from pytest_mlspec.engines import clusters, predictions
+from pytest_mlspec.engines.clusters import Centres
 from pytest_mlspec.engines.generators import perturb_generators, seed_generators, seed_of
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError
 from pytest_mlspec.evidence import Array, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Resume, Train
+from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.recipe.oversampling import training_examples
 from pytest_mlspec.recipe.protocol import Examples, Inputs
+from pytest_mlspec.recipe.unsupervised_scores import as_table
 from pytest_mlspec.recipe.work import Result, Work
 
 
@@ -43,8 +48,9 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
     splits = {name: rows for name, rows in work.prepared.splits.items() if len(rows)}
     predicted = {name: fitted(rows.inputs) for name, rows in splits.items()}
     train = splits["train"]
-    constant = predictions.best_constant(train.targets, fitted.kind, fitted.classes)
+    before, losses = _losses(fitted, splits, predicted)
     loss_S, of_history = _history(fitted.final)
+    of_loss = clusters.NOTE if fitted.kind == "clusters" else predictions.START_NOTE
     steps = len(loss_S) or _iterations(fitted.final)
     nothing = Array.of(np.empty(0))
     evidence = TrainingRun(
@@ -64,12 +70,14 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
         gradient_norm_S=nothing,
         learning_rate_S=nothing,
         epochs_log=(),
-        losses_before={"train": predictions.loss_of_constant(constant, train.targets, fitted.kind)},
-        losses={name: predictions.loss(predicted[name], rows.targets, fitted.kind) for name, rows in splits.items()},
+        losses_before={"train": before},
+        losses=losses,
         weights_digest="",
         predictions_digest=predictions.digest(predicted),
         examples_digest=work.prepared.digest,
-        notes=tuple(note for note in (*work.recipe.notes, *fitted.notes, of_history, predictions.START_NOTE) if note),
+        notes=tuple(
+            note for note in (*work.recipe.notes, *work.prepared.notes, *fitted.notes, of_history, of_loss) if note
+        ),
         seconds=fitted.seconds,
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
         predictions=fitted.kind,
@@ -84,30 +92,36 @@ def restore(job: Train, work: Work) -> FittedEstimator:
 
 def prediction_kind(work: Work) -> Kind:
     """What the estimator of `work` predicts."""
-    return _kind(_new_estimator(work, seed=work.spec.train.seed), len(work.prepared.classes))
+    return _kind(_new_estimator(work, seed=work.spec.train.seed), work)
 
 
 @dataclass(frozen=True)
 class FittedEstimator:
-    """A fitted estimator; `classes` is 0 for a regression, `seconds` is what the fit took, `notes` holds its warnings."""
+    """A fitted estimator; `seconds` is what the fit took, `notes` holds its warnings.
+
+    `classes` is 0 where there are none, for a clustering the number of clusters; `row` is the shape of a row's values.
+    """
 
     estimator: Any
     kind: Kind
     classes: int
     seconds: float
     notes: tuple[str, ...]
+    row: tuple[int, ...] = ()
 
     def __call__(self, inputs: Inputs) -> FloatArray:
-        """Probabilities or labels [N, C], or values [N], for prepared inputs."""
+        """Probabilities or labels [N, C], values [N, …] or clusters [N], for prepared inputs."""
         name = type(self.final).__name__
         found = self._predicted(inputs)
         return predictions.checked(
-            found, kind=self.kind, rows=len(found), classes=self.classes, source=name, key="model"
+            found, kind=self.kind, rows=len(found), classes=self.classes, source=name, key="model", row=self.row
         )
 
     def outputs(self, examples: Examples) -> NDArray[Any]:
-        """What the estimator itself predicts, in its own type."""
-        return self._predicted(examples.inputs)
+        """What the estimator itself predicts, in its own type; a cluster as one of several columns that is 1."""
+        found = self._predicted(examples.inputs)
+        # One column more, for the rows that no cluster takes: their number is -1.
+        return np.eye(self.classes + 1)[found] if self.kind == "clusters" else found
 
     def precise(self) -> FittedEstimator:
         """The estimator itself: it computes in one precision."""
@@ -132,26 +146,51 @@ class FittedEstimator:
                 probabilities_NC = np.zeros((len(found), self.classes), dtype=found.dtype)
                 probabilities_NC[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = found
                 return probabilities_NC
+            if self.row:
+                return np.asarray(self.estimator.inverse_transform(self.estimator.transform(features)))
             found = np.asarray(self.estimator.predict(features))
-        return found if self.kind == "values" else np.eye(self.classes)[found.astype(np.int64)]
+        if self.kind == "values":
+            return found
+        return found.astype(np.int64) if self.kind == "clusters" else np.eye(self.classes)[found.astype(np.int64)]
 
 
 def _fit(work: Work, seed: int) -> FittedEstimator:
-    train = work.prepared.splits["train"]
+    train = training_examples(work.prepared, work.spec)
     seed_generators(seed, with_torch=False)
     estimator = _new_estimator(work, seed=seed)
     name = type(_final(estimator)).__name__
     started = time.perf_counter()
+    targets = (train.targets,) if TASKS[work.recipe.task].supervised else ()
     with warnings.catch_warnings(record=True) as caught, from_outside(f"{name}.fit", key="model"):
         warnings.simplefilter("always")
-        estimator.fit(_features(train.inputs), train.targets)
+        estimator.fit(_features(train.inputs), *targets)
     seconds = time.perf_counter() - started
     told = [f"{warning.category.__name__}: {str(warning.message).partition(chr(10))[0]}" for warning in caught]
-    kind = _kind(estimator, len(work.prepared.classes))
+    kind = _kind(estimator, work)
     labels = f"{name} gives labels, no probabilities: the loss is the share of wrong rows" if kind == "labels" else ""
-    return FittedEstimator(
-        estimator, kind, len(work.prepared.classes), seconds, tuple(dict.fromkeys(filter(None, (*told, labels))))
-    )
+    notes = tuple(dict.fromkeys(filter(None, (*told, labels))))
+    row = train.targets.shape[1:] if work.recipe.task == "reconstruction" else ()
+    fitted = FittedEstimator(estimator, kind, len(work.prepared.classes), seconds, notes, row)
+    if kind != "clusters":
+        return fitted
+    return replace(fitted, classes=1 + int(fitted(train.inputs).max()))
+
+
+def _losses(
+    fitted: FittedEstimator, splits: Mapping[str, Examples], predicted: Mapping[str, FloatArray]
+) -> tuple[float, dict[str, float]]:
+    """The training loss of a constant, and the loss of each split."""
+    if fitted.kind != "clusters":
+        train = splits["train"].targets
+        constant = predictions.best_constant(train, fitted.kind, fitted.classes)
+        losses = {name: predictions.loss(predicted[name], rows.targets, fitted.kind) for name, rows in splits.items()}
+        return predictions.loss_of_constant(constant, train, fitted.kind), losses
+    tables = {name: as_table(rows.inputs) for name, rows in splits.items()}
+    numbers = {name: values.astype(np.int64) for name, values in predicted.items()}
+    centres = Centres.fitted(tables["train"], numbers["train"])
+    return centres.loss_of_constant(tables["train"]), {
+        name: centres.loss(tables[name], numbers[name]) for name in splits
+    }
 
 
 def _new_estimator(work: Work, *, seed: int) -> Any:
@@ -173,8 +212,10 @@ def _new_estimator(work: Work, *, seed: int) -> Any:
     return estimator
 
 
-def _kind(estimator: Any, classes: int) -> Kind:
-    if not classes:
+def _kind(estimator: Any, work: Work) -> Kind:
+    if work.recipe.task == "clustering":
+        return "clusters"
+    if not work.prepared.classes:
         return "values"
     return "probabilities" if hasattr(estimator, "predict_proba") else "labels"
 

@@ -2,7 +2,8 @@
 
 The constant is one that the model could give: a loss that has no minimum over all numbers, as that of log-probabilities has
 none, is minimised over those that sum to 1. Several starts, because a loss of the wrong sign has a maximum at the prior, and
-one that is not smooth has corners.
+one that is not smooth has corners. For the squared and the absolute error the answer is known. The constant of a language
+model is the same at every position.
 
 Shape letters: N rows.
 """
@@ -16,6 +17,7 @@ from itertools import product
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_mlspec.engines.assembly import Assembly
@@ -25,9 +27,12 @@ from pytest_mlspec.recipe.protocol import Examples
 from pytest_mlspec.training.batches import Batch
 from pytest_mlspec.training.evaluation import model_outputs
 from pytest_mlspec.training.losses import denominator
+from pytest_mlspec.training.next_token import PADDING
 from pytest_mlspec.training.seeding import generator
 
 _ROWS = 65_536
+# Values of targets that are held in double precision at a time, where a row has many.
+_VALUES = 1 << 22
 _ROWS_LOOKED_AT = 64
 _ROUNDS = 200
 # A descent that goes this many times further than start and targets are large has no end.
@@ -43,11 +48,15 @@ def lowest_constant(assembly: Assembly) -> ConstantPrediction:
     Raises MeasurementError where the loss has no lowest value.
     """
     model = assembly.new_model(assembly.training.seed)
-    looked_at = assembly.examples.take(np.arange(min(_ROWS_LOOKED_AT, len(assembly.examples))))
+    looked_at = assembly.examples.take(
+        np.arange(min(_ROWS_LOOKED_AT, assembly.evaluation_rows, len(assembly.examples)))
+    )
     outputs = model_outputs(model, assembly.source(looked_at), assembly.evaluation_rows)
     refusals: list[MlspecError] = []
     # The team's own loss may know numbers of one type only, or outputs of one form.
-    for form, dtype in product(_forms(assembly.declared.name, outputs), (torch.float64, torch.float32)):
+    tokens = assembly.declared.kind == "tokens"
+    forms = [_free, _log_softmax] if tokens else _forms(assembly.declared.name, outputs)
+    for form, dtype in product(forms, (torch.float64, torch.float32)):
         try:
             return _Search(assembly, outputs.shape[1:], form, dtype).run()
         except MlspecError as refusal:
@@ -105,7 +114,10 @@ class _Search:
         batches = list(self._batches(self.assembly.examples))
         found: list[tuple[float, Tensor]] = []
         undefined: list[_UndefinedError] = []
-        for start in self._starts():
+        known = self._known()
+        if known is not None:
+            found.append((float(self._loss(known, batches)), known))
+        for start in self._starts() if known is None else ():
             try:
                 found.append(self._descended(start, batches))
             except _UndefinedError as error:
@@ -157,9 +169,27 @@ class _Search:
             weight = weight + of_batch
         return total / weight
 
+    def _known(self) -> Tensor | None:
+        """The best constant, where the loss is one whose answer is known."""
+        targets = self.assembly.examples.targets
+        match self.assembly.declared.name:
+            case "mse":
+                typical = self._of_shape(targets.mean(axis=0, dtype=np.float64))
+            case "l1":
+                typical = self._of_shape(np.median(targets, axis=0))
+            case _:
+                return None
+        return typical.to(self.assembly.device.device, self.dtype)
+
+    def _of_shape(self, values: NDArray[np.float64] | float) -> Tensor:
+        """`values`, one for all outputs or one for each, as outputs of a row."""
+        array = np.asarray(values, dtype=np.float64)
+        return torch.from_numpy(np.array(np.broadcast_to(array, tuple(self.shape))))
+
     def _starts(self) -> list[Tensor]:
         """Zero, a point away from it, and what the prior suggests."""
-        away = torch.randn(tuple(self.shape), generator=generator(0, "constant"), dtype=torch.float64)
+        shape = tuple(self.shape[-1:] if self.assembly.declared.kind == "tokens" else self.shape)
+        away = torch.randn(shape, generator=generator(0, "constant"), dtype=torch.float64)
         starts = [torch.zeros_like(away), away, *self._priors()]
         return [start.to(self.assembly.device.device, self.dtype) for start in starts]
 
@@ -167,10 +197,15 @@ class _Search:
         targets = self.assembly.examples.targets
         classes = self.assembly.declared.classes
         size = math.prod(self.shape)
+        if self.assembly.declared.kind == "tokens":
+            counts_V = np.bincount(targets[:, 1:].ravel(), minlength=self.shape[-1])
+            counts_V[PADDING] = 0
+            yield torch.from_numpy(np.log((counts_V + 1) / (counts_V.sum() + len(counts_V))))
+            return
         if not classes:
-            mean = float(np.mean(targets, dtype=np.float64))
-            values = (mean, float(np.median(targets)), math.log(max(mean, 1e-6)))
-            yield from (torch.full(tuple(self.shape), value, dtype=torch.float64) for value in values)
+            mean = np.mean(targets, axis=0, dtype=np.float64)
+            for typical in (mean, np.median(targets, axis=0), np.log(np.maximum(mean, 1e-6))):
+                yield self._of_shape(typical)
             return
         shares_C = (np.bincount(targets, minlength=classes) + 1e-6) / len(targets)
         if size == classes:
@@ -185,7 +220,7 @@ class _Search:
         if self.assembly.declared.name:
             nothing = torch.empty(0, device=device)
             targets = torch.from_numpy(np.array(examples.targets)).to(device)
-            for index in torch.split(rows, _ROWS):
+            for index in torch.split(rows, max(1, min(_ROWS, _VALUES // math.prod(targets.shape[1:])))):
                 yield Batch(nothing, self._cast(targets[index[0] : index[-1] + 1]), index)
             return
         source = self.assembly.source(examples)

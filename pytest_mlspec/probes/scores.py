@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_mlspec.errors import DataError, MeasurementError, StoreError, did_you_mean
 from pytest_mlspec.evidence import Score, ScoreTable, TrainingRun
 from pytest_mlspec.jobs import MetricRequest, Scores
+from pytest_mlspec.language.task import task_of
+from pytest_mlspec.probes.dummy import Dummy, fitted_dummy
 from pytest_mlspec.quantities import METRICS
 from pytest_mlspec.recipe.preparation import load_rows
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
-from pytest_mlspec.recipe.scoring import Predictions, metric_value
+from pytest_mlspec.recipe.scoring import Predictions, as_predictions, metric_value
 from pytest_mlspec.recipe.splitting import column_of
 from pytest_mlspec.recipe.targets import label_text
 from pytest_mlspec.recipe.work import Result, Stored, Work
@@ -33,7 +35,7 @@ _SHOWN_VALUES = 20
 
 def score(job: Scores, work: Work) -> Result:
     """The score of every request, and which classes are confused most on each split."""
-    bench = _Bench(work, work.prepared, work.needed[job.of])
+    bench = _Bench(work, work.prepared, work.needed[job.of], job.of.fold)
     scores = {request.key: bench.score(request) for request in job.requests}
     return Result(ScoreTable(scores, bench.confused()))
 
@@ -45,6 +47,7 @@ class _Bench:
     work: Work
     prepared: Prepared
     stored: Stored
+    fold: int | None = None
 
     def score(self, request: MetricRequest) -> Score:
         """The metric of one request, or why it has no value."""
@@ -53,7 +56,7 @@ class _Bench:
             examples = self._examples(request.split)
             positions = self._positions(request)
             rows = len(positions)
-            predictions = self._of_dummy(examples) if request.of == "dummy" else self.predictions(request.split)
+            predictions = self._dummy(examples) if request.of == "dummy" else self.predictions(request.split)
             targets_N = examples.targets[positions]
             metric = METRICS[request.metric]
             counted = self._class_number(request) if self.prepared.classes else 0
@@ -82,40 +85,35 @@ class _Bench:
         """The stored predictions of the model on a split, checked; raises MeasurementError."""
         import numpy as np
 
-        rows = len(self._examples(split))
+        examples = self._examples(split)
         try:
             outputs = np.asarray(self.stored.array(f"predictions/{split}"), dtype=np.float64)
         except StoreError:
             raise MeasurementError(f"the training stored no predictions for split {split}") from None
-        _demand_finite(outputs, rows, split, self.prepared)
-        if not self.prepared.classes:
-            return Predictions(values=outputs)
         run = self.stored.evidence
-        are_labels = isinstance(run, TrainingRun) and run.predictions == "labels"
-        return Predictions(labels=outputs.argmax(axis=1), probabilities=None if are_labels else outputs)
+        assert isinstance(run, TrainingRun)
+        _demand_finite(outputs, self._shape(examples, run.predictions), split, examples)
+        return as_predictions(outputs, run.predictions, examples.inputs)
+
+    def _shape(self, examples: Examples, kind: str) -> tuple[int, ...]:
+        """The shape of predictions for `examples`."""
+        match kind:
+            case "clusters":
+                return (len(examples),)
+            case "tokens":
+                return (len(examples), examples.targets.shape[1] - 1, 2)
+            case "values":
+                return (len(examples), *examples.targets.shape[1:])
+            case _:
+                return (len(examples), len(self.prepared.classes))
 
     @cached_property
     def _raw_rows(self) -> Mapping[str, Rows]:
-        return load_rows(self.work.recipe)
+        return load_rows(self.work.recipe, fold=self.fold)
 
     @cached_property
-    def _dummy(self) -> Any:
-        import numpy as np
-        from sklearn.dummy import DummyClassifier, DummyRegressor
-
-        train = self.prepared.splits["train"]
-        dummy = DummyClassifier(strategy="prior") if self.prepared.classes else DummyRegressor(strategy="mean")
-        return dummy.fit(np.zeros((len(train), 1)), train.targets)
-
-    def _of_dummy(self, examples: Examples) -> Predictions:
-        import numpy as np
-
-        nothing = np.zeros((len(examples), 1))
-        if not self.prepared.classes:
-            return Predictions(values=self._dummy.predict(nothing))
-        probabilities_NC = np.zeros((len(examples), len(self.prepared.classes)))
-        probabilities_NC[:, self._dummy.classes_] = self._dummy.predict_proba(nothing)
-        return Predictions(labels=self._dummy.predict(nothing), probabilities=probabilities_NC)
+    def _dummy(self) -> Dummy:
+        return fitted_dummy(self.prepared, task_of(self.work.spec))
 
     def _examples(self, split: str) -> Examples:
         if split not in self.prepared.splits:
@@ -175,18 +173,17 @@ def _matches(rows: Rows, column: str, value: str, split: str) -> NumpyArray:
     return matching
 
 
-def _demand_finite(values: NumpyArray, rows: int, split: str, prepared: Prepared) -> None:
+def _demand_finite(values: NumpyArray, shape: tuple[int, ...], split: str, examples: Examples) -> None:
     """Raises unless there is a finite prediction for each row, of each class where they are probabilities."""
     import numpy as np
 
-    shape = (rows, len(prepared.classes)) if prepared.classes else (rows,)
     if values.shape != shape:
         raise MeasurementError(
             f"the predictions for split {split} have the shape {list(values.shape)}, and {list(shape)} is needed"
         )
-    bad = np.flatnonzero(~np.isfinite(values).reshape(rows, -1).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(bad):
-        row = prepared.splits[split].index[bad[0]]
+        row = examples.index[bad[0]]
         raise MeasurementError(f"{len(bad)} predictions for split {split} are not finite, the first for row {row}")
 
 

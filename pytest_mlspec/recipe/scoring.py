@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import MeasurementError
 from pytest_mlspec.quantities import Metric
+from pytest_mlspec.recipe.unsupervised_scores import cluster_value, token_value
 
 if TYPE_CHECKING:
-    from pytest_mlspec.recipe.protocol import NumpyArray
+    from pytest_mlspec.recipe.protocol import Inputs, NumpyArray
 
 # What a row of probabilities in single precision may lack of 1.
 _SUM_TOLERANCE = 1e-3
@@ -23,17 +24,44 @@ _SUM_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions for some rows: `labels` [N] or `values` [N], and `probabilities` [N, C] where the engine has them."""
+    """The predictions for some rows: `labels` [N], and `probabilities` [N, C] where the engine has them; or one of the others.
+
+    `values` [N, …], `clusters` [N] with the `inputs` that fall into them, or `tokens` [N, L - 1, 2].
+    """
 
     labels: NumpyArray | None = None
     probabilities: NumpyArray | None = None
     values: NumpyArray | None = None
+    clusters: NumpyArray | None = None
+    inputs: Inputs | None = None
+    tokens: NumpyArray | None = None
 
     def take(self, positions: NumpyArray) -> Predictions:
         """Those of the rows at `positions`."""
-        return Predictions(
-            *(None if part is None else part[positions] for part in (self.labels, self.probabilities, self.values))
-        )
+
+        def taken(part: Any) -> Any:
+            if isinstance(part, Mapping):
+                return {name: values[positions] for name, values in part.items()}
+            return None if part is None else part[positions]
+
+        return Predictions(**{part.name: taken(getattr(self, part.name)) for part in fields(self)})
+
+
+def as_predictions(outputs: NumpyArray, kind: str, inputs: Inputs) -> Predictions:
+    """Stored predictions of a `kind` (`TrainingRun.predictions`), as metrics read them."""
+    import numpy as np
+
+    match kind:
+        case "probabilities":
+            return Predictions(labels=outputs.argmax(axis=1), probabilities=outputs)
+        case "labels":
+            return Predictions(labels=outputs.argmax(axis=1))
+        case "clusters":
+            return Predictions(clusters=outputs.astype(np.int64), inputs=inputs)
+        case "tokens":
+            return Predictions(tokens=outputs)
+        case _:
+            return Predictions(values=outputs)
 
 
 def metric_value(
@@ -43,10 +71,15 @@ def metric_value(
 
     `classes` is empty for a regression. Raises MeasurementError where scikit-learn gives no finite value, or only warns.
     """
+    if predictions.clusters is not None and predictions.inputs is not None:
+        return cluster_value(metric, targets_N, predictions.clusters, predictions.inputs)
+    if predictions.tokens is not None:
+        return token_value(metric, targets_N, predictions.tokens)
     if metric.reads == "values":
-        if classes:
+        if classes or predictions.values is None:
             raise MeasurementError(f"{metric.name} is a metric of values, and the targets are classes")
-        return _computed(metric, (targets_N, predictions.values))
+        # a row of a reconstruction has many: the metric is over all of them
+        return _computed(metric, (targets_N.reshape(-1), predictions.values.reshape(-1)))
     if not classes:
         raise MeasurementError(f"{metric.name} is a metric of classes, and the targets are values")
     if metric.reads == "labels":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +19,9 @@ _KEY = "data.target"
 # Above so many rows, classes that half of the rows have for themselves are no classes.
 _FEW_ROWS = 20
 # So many numbers that are not whole are values.
-_MANY_VALUES = 1000
+_MANY_VALUES = 50
+# What losses of torch leave out unless they are told otherwise, and other libraries with them.
+_LEFT_OUT = -100
 _ONE_CLASS = "is data.target the right column, and are the rows of the other class in the source?"
 
 
@@ -58,12 +61,18 @@ def find_labels(splits: Mapping[str, Rows], task: str) -> Labels:
     if task == "binary" and len(labels) != 2:
         raise DataError(
             f"the column {column!r} has {len(labels)} class{'' if len(labels) == 1 else 'es'}, and the task binary needs 2:"
-            f" {_shown(texts)}",
+            f" {_shown(texts)}{_rarest(splits) if len(labels) > 2 else ''}",
             key=_KEY,
             advice="task: multiclass, or a regression?" if len(labels) > 2 else _ONE_CLASS,
         )
     if len(labels) < 2:
         raise DataError(f"the column {column!r} has one class alone: {_shown(texts)}", key=_KEY, advice=_ONE_CLASS)
+    if _LEFT_OUT in found:
+        raise DataError(
+            f"the column {column!r} has the class {_LEFT_OUT}, which losses leave out: {_where(splits, _LEFT_OUT)}",
+            key=_KEY,
+            advice="leave these rows out in your own load, or give the class another number",
+        )
     measured = len(labels) > _MANY_VALUES and any(
         isinstance(label, float) and not label.is_integer() for label in labels
     )
@@ -82,10 +91,10 @@ def as_values(rows: Rows, split: str) -> NumpyArray:
 
     refuse_missing(rows, split)
     if rows.targets.dtype.kind not in "fiub":
-        for value, number in zip(rows.targets.tolist(), rows.index, strict=True):
+        for position, value in enumerate(rows.targets.tolist()):
             if not isinstance(value, numbers.Real):
                 raise DataError(
-                    f"row {number} has {value!r} in the column {rows.target_name!r}, and a regression needs numbers",
+                    f"{rows.place(position)} has {value!r} in the column {rows.target_name!r}, and a regression needs numbers",
                     key=_KEY,
                     advice="correct the row; for names of classes, write `task: binary` or `task: multiclass`",
                 )
@@ -100,7 +109,7 @@ def refuse_missing(rows: Rows, split: str) -> None:
     missing = pd.isna(rows.targets)
     if missing.any():
         raise DataError(
-            f"row {rows.index[missing.argmax()]} has no target: the column {rows.target_name!r} is empty in {missing.sum()}"
+            f"{rows.place(int(missing.argmax()))} has no target: the column {rows.target_name!r} is empty in {missing.sum()}"
             f" of {len(rows)} rows of split {split}",
             key=_KEY,
             advice="repair the rows, or leave them out in your own load",
@@ -116,6 +125,25 @@ def label_text(label: Any) -> str:
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
     return str(label)
+
+
+def _rarest(splits: Mapping[str, Rows]) -> str:
+    """The label of the fewest rows with their number, and where the first of them stands."""
+    counts = Counter(label for rows in splits.values() for label in rows.targets.tolist())
+    label = min(counts, key=lambda each: (counts[each], label_text(each)))
+    return f"; the rarest is {label_text(label)}, {_where(splits, label)}"
+
+
+def _where(splits: Mapping[str, Rows], label: Any) -> str:
+    """In how many rows a label stands, and in which first."""
+    found = [
+        (rows, position)
+        for rows in splits.values()
+        for position, each in enumerate(rows.targets.tolist())
+        if each == label
+    ]
+    rows, first = found[0]
+    return f"{len(found)} row{'' if len(found) == 1 else 's'}, the first is {rows.place(first)}"
 
 
 def _shown(texts: list[str]) -> str:

@@ -116,7 +116,8 @@ def _multiclass(**more: Any) -> Bench:
 
 def _regression(targets: Any = None) -> Bench:
     values = DRAW.random(20) + 1
-    return Bench("regression", DRAW.random(40) + 1 if targets is None else targets, {"train": values, "test": values})
+    targets = DRAW.random(40) + 1 if targets is None else targets
+    return Bench("regression", targets, {"train": values, "test": values}, kind="values")
 
 
 @pytest.mark.parametrize("name", sorted(name for name, metric in METRICS.items() if "regression" in metric.tasks))
@@ -259,7 +260,7 @@ def test_r2_of_one_row_is_an_error() -> None:
     """There is no variance."""
     targets = np.arange(40.0)
     bench = _regression(targets)
-    bench.training = Kept({"predictions/test": np.arange(20.0)})
+    bench.training = Kept({"predictions/test": np.arange(20.0)}, "values")
 
     assert bench.one("test.r2").value is not None
     assert bench.requested(MetricRequest("accuracy", "test")).scores["test.accuracy"].error == (

@@ -54,15 +54,40 @@ def test_binary_has_two_classes(targets: list[str], count: str, advice: str) -> 
     assert caught.value.advice.startswith(advice)
 
 
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        ([0, 1, 1, 5, 0], "0, 1, 5; the rarest is 5, 1 row, the first is row 103"),
+        (["no", "yes", "no", "yes", "yes", "n/a"], "n/a, no, yes; the rarest is n/a, 1 row, the first is row 105"),
+        ([0, -1, 1, 1, 0, -1, 1, 0], "-1, 0, 1; the rarest is -1, 2 rows, the first is row 101"),
+    ],
+    ids=["out of range", "a text for none", "minus one for none"],
+)
+def test_a_label_too_many_names_its_row(targets: list[Any], told: str) -> None:
+    """The rarest is the one that was not meant."""
+    with pytest.raises(DataError, match=f"has 3 classes, and the task binary needs 2: {told}$"):
+        find_labels({"train": _rows(targets)}, "binary")
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_class_that_losses_leave_out_is_an_error(task: str) -> None:
+    """The rows would be trained on in silence, or left out in silence."""
+    with pytest.raises(
+        DataError, match="the class -100, which losses leave out: 2 rows, the first is row 104"
+    ) as caught:
+        find_labels({"train": _rows([0, 0, 0, 0, -100, -100])}, task)
+    assert "leave these rows out" in caught.value.advice
+
+
 def test_one_class_is_no_classification() -> None:
     """There is nothing to tell apart."""
     with pytest.raises(DataError, match="one class alone: a"):
         find_labels({"train": _rows(["a", "a"])}, "multiclass")
 
 
-@pytest.mark.parametrize("targets", [np.linspace(0, 1, 30), np.tile(np.linspace(0, 1, 1100), 3)])
+@pytest.mark.parametrize("targets", [np.linspace(0, 1, 30), np.tile(np.linspace(0, 1, 60), 10)])
 def test_measured_values_are_no_classes(targets: Any) -> None:
-    """A class for every row, or a thousand numbers that are not whole."""
+    """A class for every row, or many numbers that are not whole."""
     with pytest.raises(DataError, match=r"has \d+ classes in \d+ rows") as caught:
         find_labels({"train": _rows(targets)}, "multiclass")
     assert "is it a regression?" in caught.value.advice
