@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,8 @@ class SplitProfile:
 
     `nulls` and `infinite` count values per column, columns without any left out; `duplicates` counts the rows that repeat
     an earlier row of the same split; `classes` counts rows per class (empty for a regression); `prepared_nonfinite` counts
-    the values per column that are still not finite when they reach the model.
+    the values per column that are still not finite when they reach the model. `examples` names the first rows behind these
+    counts, by column, those of the target under its name.
     """
 
     rows: int
@@ -62,6 +63,51 @@ class SplitProfile:
     target_nonfinite: int = 0
     classes: Mapping[str, int] = field(default_factory=dict)
     prepared_nonfinite: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How well one column alone gives the target of rows that it was not learned from: 0 as a constant does, 1 without error.
+
+    The score is the share of what a constant leaves wrong: rows of other classes than the most common one, or variance. `how`
+    says in which way it gives every row: it is the `same`, rises or falls with it (`monotone`), parts the classes by `limits`,
+    or has values with one target each (`values`).
+    """
+
+    column: str
+    score: float
+    how: Literal["same", "monotone", "limits", "values", ""] = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The target, or the number of its class, as Σ slope · column + constant in every row, up to rounding."""
+
+    terms: tuple[tuple[str, float], ...]
+    constant: float = 0.0
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What gives the target away, found in `rows` rows (0: too few): columns, the highest score first, an exact relation.
+
+    `prepared` says that the columns are those that a preparation of the team gives, not raw ones.
+    """
+
+    rows: int
+    columns: tuple[Telling, ...] = ()
+    relation: Relation | None = None
+    prepared: bool = False
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A column of text in which almost all of `values` read as numbers, and `texts` do not; examples are (row, text)."""
+
+    texts: int
+    values: int
+    examples: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,17 +115,49 @@ class DataProfile:
     """What `Prepare` found, and the digest of the prepared examples.
 
     `shared` counts the distinct rows, by the values of their features, that stand in both splits of a pair such as
-    `train/test`; `shared_examples` names the row numbers of a few of them as (first, second); `accepts_nulls` says that
-    the model handles missing values itself.
+    `train/test`, `near` those of the second that equal one of the first up to rounding, case and blanks alone; examples name a
+    few of them as (first, second). `accepts_nulls` says that the model handles missing values itself. `crossing` counts, where
+    the split goes by `group` or `time`, the groups in both splits of a pair, or the rows of the second that are earlier than
+    the last of the first. `leaks` is None where the task has no target. `constant` columns have one value in training,
+    `identifiers` another one in every row.
     """
 
     splits: Mapping[str, SplitProfile]
     shared: Mapping[str, int]
     features: int
     digest: str
-    shared_examples: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    shared_examples: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    near: Mapping[str, int] = field(default_factory=dict)
+    near_examples: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    split_by: Literal["draw", "group", "time"] = "draw"
+    split_column: str = ""
+    crossing: Mapping[str, int] = field(default_factory=dict)
+    crossing_examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     target: str = "target"
     accepts_nulls: bool = False
+    leaks: Leaks | None = None
+    mixed: Mapping[str, Mixed] = field(default_factory=dict)
+    constant: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training took of its machine: figures of this one run.
+
+    `rows` counts every row of every step, `rows_per_second` over the time of the steps. `phase_seconds` is the time of `fetch`
+    and `evaluation`, and of `forward and backward` and `update` as estimated from sampled steps. `peak_memory` is the
+    largest resident memory of the job, `peak_device_memory` the most that torch held on a GPU, in bytes. `utilisation` is the
+    share of time in which the GPU was busy; None where nothing tells, and `utilisation_missing` says why.
+    """
+
+    rows: int
+    rows_per_second: float
+    phase_seconds: Mapping[str, float]
+    peak_memory: int
+    peak_device_memory: int | None = None
+    utilisation: float | None = None
+    utilisation_missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +169,10 @@ class TrainingRun:
     before the first step and at the end. `weights_digest` is the SHA-256 of every parameter and buffer, empty where the
     engine has none that can be read; `predictions_digest` that of the outputs on all splits. `examples_digest` is that of
     the prepared data it was trained on. `parameters` counts trainable scalars. `predictions` says what the stored ones are:
-    `probabilities`, `values`, or `labels`, certain ones of an estimator that gives no probabilities.
+    `probabilities`, `values`, `clusters`, `tokens`, or `labels`, certain ones of an estimator that gives no probabilities;
+    their arrays stand in `engines/predictions.py`. `skipped_steps` counts
+    the steps of an fp16 training that the scaler left out; `update_ratio_U` is |update| / |weights| of the steps
+    `update_step_U`, counted from 0, that were looked at more closely.
     """
 
     engine: str
@@ -121,6 +202,10 @@ class TrainingRun:
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, metadata={"volatile": True})
     hash_seed: str = field(default="", metadata={"volatile": True})
+    skipped_steps: int = 0
+    update_ratio_U: Array = field(default_factory=lambda: Array.of(()))
+    update_step_U: Array = field(default_factory=lambda: Array.of(()))
+    cost: Cost | None = field(default=None, metadata={"volatile": True})
 
 
 @dataclass(frozen=True)
@@ -153,13 +238,17 @@ class Independence:
 
 @dataclass(frozen=True)
 class ParameterGradient:
-    """One parameter: `gradient_norm` is None where backward left no gradient; `change` is max |after − before| of a step."""
+    """One parameter: `gradient_norm` is None where backward left no gradient; `change` is max |after − before| of a step.
+
+    `frozen`: the spec says so under `train.freeze`.
+    """
 
     name: str
     elements: int
     trainable: bool
     gradient_norm: float | None
     change: float
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +271,8 @@ class Gradients:
 class ConstantPrediction:
     """The lowest training loss of a constant output, in units of the declared loss; for cross-entropy that of the prior.
 
-    `held_out` is the loss of that same output on each of the other splits.
+    `held_out` is the loss of that same output on each of the other splits; that of a language model counts each id once
+    more there, so that a token which training never saw is not impossible.
     """
 
     loss: float
@@ -264,6 +354,8 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 def _put_together(kind: Any, value: Any, array: Callable[[str], np.ndarray[Any, Any]]) -> Any:
     origin = get_origin(kind)
+    if origin is Literal:
+        return value
     if origin in (Union, types.UnionType):
         present = [option for option in get_args(kind) if option is not type(None)]
         return None if value is None else _put_together(present[0], value, array)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, permutations
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pytest_mlspec.check import (
     Names,
     Params,
     Status,
     Verdict,
+    at_least,
     at_most,
     check,
     errored,
@@ -20,25 +22,47 @@ from pytest_mlspec.check import (
     listed,
     passed,
 )
+from pytest_mlspec.checks import leaks
 from pytest_mlspec.evidence import DataProfile, SplitProfile
 from pytest_mlspec.jobs import Prepare
+from pytest_mlspec.statistics import differ
+
+# A random draw gives class counts as far apart as this once in a million.
+_UNLIKELY = 1e-6
+
+
+def _number_or_share(bound: float) -> float:
+    if bound > 1 and not bound.is_integer():
+        raise ValueError("a whole number of rows is needed, or a share below 1")
+    return bound
+
+
+Rows = Annotated[float, Field(ge=0), AfterValidator(_number_or_share)]
+"""A number of rows, or below 1 a share of the rows of the split (of the second one of a pair)."""
 
 
 class DataParams(Params):
-    """How many rows may repeat, and the columns whose missing values the model may see, by their raw or prepared name.
+    """How many rows may repeat, as a number or as a share, and the columns that may be what others may not.
 
-    `shared_at_most` bounds the distinct rows that two splits have in common, `duplicates_at_most` the rows of one split
-    that repeat an earlier one; null counts them only.
+    `shared_at_most` bounds the distinct rows that two splits have in common, `near_at_most` those that differ by rounding,
+    case or blanks alone, `duplicates_at_most` the rows of one split that repeat an earlier one (null counts them only).
+    `tells_alone_at_most` bounds how well one column alone gives the target: 0 as a constant does, 1 without an error.
+    `nullable` columns, by their raw or prepared name, may have missing values that the model sees, `mixed` ones texts among
+    their numbers, and `telling` ones may give the target away.
     """
 
-    shared_at_most: int = Field(0, ge=0)
-    duplicates_at_most: int | None = Field(None, ge=0)
+    shared_at_most: Rows = 0
+    near_at_most: Rows = 0.01
+    duplicates_at_most: Rows | None = None
+    tells_alone_at_most: float = Field(0.99, gt=0, le=1)
     nullable: Names = ()
+    mixed: Names = ()
+    telling: Names = ()
 
 
 @check("data", needs=lambda p: {"profile": Prepare()})
 def data(params: DataParams, profile: DataProfile) -> Verdict:
-    """Every split has rows of finite values and known classes, and no row of another split."""
+    """Every split has rows of finite values and known classes, no row of another one, and no column that tells the target."""
     rows = sum(split.rows for split in profile.splits.values())
     return _judged(params, profile).on(n=rows)
 
@@ -50,10 +74,15 @@ def _judged(params: DataParams, profile: DataProfile) -> Verdict:
     return first_red(
         passed(", ".join(counted)),
         *_not_finite(params, profile),
-        *_shared(params, profile),
+        *_mixed(params, profile),
+        *leaks.told_target(
+            profile.leaks, profile.target, telling=params.telling, tells_alone_at_most=params.tells_alone_at_most
+        ),
+        *leaks.shared_rows(profile, shared_at_most=params.shared_at_most, near_at_most=params.near_at_most),
+        *leaks.crossing(profile),
         *_duplicates(params, profile.splits),
         *_classes(profile),
-        *_imputed(profile.splits),
+        *_noted(profile),
     )
 
 
@@ -83,10 +112,11 @@ def _not_finite(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
         if split.target_nonfinite:
             yield failed(
                 f"targets of {name} missing or not finite: {split.target_nonfinite}, column {profile.target!r}"
-            )
+            ).explained(_rows(split, [profile.target]))
         if split.infinite:
             yield failed(f"infinite values in {name}: {_by_name(split.infinite)}").explained(
-                advice="repair them in load: an infinite value can be neither imputed nor scaled"
+                _rows(split, split.infinite),
+                advice="repair them in load: an infinite value can be neither imputed nor scaled",
             )
         excess = {
             column: count
@@ -97,14 +127,20 @@ def _not_finite(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
         nulls = {
             column: count for column, count in excess.items() if column in split.nulls and column not in split.infinite
         }
-        made = {column: count for column, count in excess.items() if column not in nulls}
+        made = {
+            column: count
+            for column, count in excess.items()
+            if column not in nulls and count != split.infinite.get(column)  # those are told already
+        }
         if nulls:
             yield failed(f"nulls of {name} reach the model: {_by_name(nulls)}").explained(
+                _rows(split, nulls),
                 advice="impute them (`prepare: standard`), or declare columns that may hold them: "
-                "`data: {nullable: [COLUMN]}` under checks"
+                "`data: {nullable: [COLUMN]}` under checks",
             )
         if made:
             yield failed(f"prepared values of {name} are not finite: {_by_name(made)}").explained(
+                _rows(split, made),
                 f"raw nulls of {name}: {_by_name(split.nulls)}" if split.nulls else "",
                 advice="look at prepare: a logarithm of 0, a division by a deviation of 0, a null that it does not impute?",
             )
@@ -117,21 +153,11 @@ def _allowed(params: DataParams, profile: DataProfile, *, split: SplitProfile, c
     return split.nulls.get(column, 0) if profile.accepts_nulls or column in params.nullable else 0
 
 
-def _shared(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
-    for pair, count in profile.shared.items():
-        verdict = at_most(count, params.shared_at_most, of=f"rows shared by {pair.replace('/', ' and ')}:")
-        if params.shared_at_most or verdict.status.red:
-            numbers = listed(f"{one} = {other}" for one, other in profile.shared_examples.get(pair, ()))
-            yield verdict.explained(
-                f"equal rows, by their numbers in {pair}: {numbers}" if numbers else "",
-                advice="split before rows are repeated or joined, or split by group; `shared_at_most` allows for chance",
-            )
-
-
 def _duplicates(params: DataParams, splits: Mapping[str, SplitProfile]) -> Iterator[Verdict]:
     for name, split in splits.items():
         if params.duplicates_at_most is not None:
-            verdict = at_most(split.duplicates, params.duplicates_at_most, of=f"duplicates in {name}:")
+            bound = leaks.rows_allowed(params.duplicates_at_most, split.rows)
+            verdict = at_most(split.duplicates, bound, of=f"duplicates in {name}:")
             yield verdict.explained(advice="were rows repeated by a join or by appending a file twice?")
         elif split.duplicates:
             yield passed(f"duplicates in {name}: {split.duplicates}")
@@ -151,10 +177,52 @@ def _classes(profile: DataProfile) -> Iterator[Verdict]:
             )
 
 
-def _imputed(splits: Mapping[str, SplitProfile]) -> Iterator[Verdict]:
-    for name, split in splits.items():
+def _mixed(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
+    for column, found in profile.mixed.items():
+        summary = f"{found.texts} of {found.values} values in column {column} are text, the others numbers"
+        examples = listed(f"{text!r} in {row}" for row, text in found.examples)
+        if column in params.mixed:
+            yield passed(summary)
+        else:
+            yield failed(summary).explained(
+                examples,
+                advice="as it is, every number is a category of its own: repair them in load, or write what means a missing"
+                f" value as `na_values` of the source; where it is meant, `data: {{mixed: [{column}]}}` under checks",
+            )
+
+
+def _noted(profile: DataProfile) -> Iterator[Verdict]:
+    """What is no fault, and good to know."""
+    for name, split in profile.splits.items():
         if split.nulls:
             yield passed(f"raw nulls of {name}: {_by_name(split.nulls)}")
+    train = profile.splits["train"]
+    for name, split in profile.splits.items():
+        chance = differ(train.classes, split.classes)
+        if profile.split_by == "draw" and at_least(chance, _UNLIKELY).status is not Status.PASSED:
+            yield passed(
+                f"class shares of {name} are not those of a random draw: p = {chance:.0e}, {_shares(train, split)}"
+            )
+    if profile.constant:
+        yield passed(f"constant in train: {listed(profile.constant)}")
+    if profile.identifiers:
+        yield passed(f"another value in every row: {listed(profile.identifiers)}; is it an identifier?")
+
+
+def _shares(train: SplitProfile, other: SplitProfile) -> str:
+    """The class whose share differs most, with both shares."""
+    shares = {
+        label: (train.classes.get(label, 0) / train.rows, other.classes.get(label, 0) / other.rows)
+        for label in {**train.classes, **other.classes}
+    }
+    label, (one, two) = max(shares.items(), key=lambda item: abs(item[1][0] - item[1][1]))
+    return f"{label!r} {one:.1%} of train and {two:.1%}"
+
+
+def _rows(split: SplitProfile, columns: Iterable[str]) -> str:
+    """The first rows behind the counts of these columns."""
+    known = [(column, split.examples[column]) for column in columns if column in split.examples]
+    return f"first rows: {listed(f'{column} in {listed(rows)}' for column, rows in known)}" if known else ""
 
 
 def _by_name(counts: Mapping[str, int]) -> str:

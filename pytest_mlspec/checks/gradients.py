@@ -28,6 +28,8 @@ from pytest_mlspec.jobs import GradientFlow
 class GradientsParams(Params):
     """`frozen` names the parameters that should not learn, as patterns such as `encoder.*`; they may not move.
 
+    Those that the spec freezes itself, under `train.freeze`, need not be named.
+
     `leftover_at_most` is how far gradients left over from before may carry a parameter, in its units: 0 demands equal bits.
     """
 
@@ -45,7 +47,7 @@ def _judged(params: GradientsParams, measured: Gradients) -> Verdict:
     if measured.rows == 0 or measured.steps == 0:
         return errored(f"{measured.steps} steps on {measured.rows} rows: no gradient was measured")
     names = [parameter.name for parameter in measured.parameters]
-    declared: set[str] = set()
+    declared = {one.name for one in measured.parameters if one.frozen}
     for pattern in params.frozen:
         meant = {name for name in names if fnmatchcase(name, pattern)}
         if not meant:
@@ -101,7 +103,7 @@ def _faults(learning: list[ParameterGradient], steps: int) -> list[Verdict]:
         (
             [one for one in learning if not one.trainable],
             "requires_grad false, not declared frozen,",
-            "where that is meant: `gradients: {frozen: [PATTERN]}`",
+            "where that is meant: `train: {freeze: [MODULE]}`, or `gradients: {frozen: [PATTERN]}` for a model that does it",
         ),
     ]
     return [

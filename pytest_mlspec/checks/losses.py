@@ -70,7 +70,8 @@ def below_floor(losses: Mapping[str, float], floor: float) -> Verdict | None:
             return errored(
                 f"the training loss {when} is {shown(loss)}, below {shown(floor)}, the lowest that it can be"
             ).explained(
-                advice="has the loss the wrong sign? One that can be lower needs its loss_floor stated, here or by the recipe"
+                advice="has the loss the wrong sign? Does a language model see the tokens that it predicts? One that can be "
+                "lower needs its loss_floor stated, here or by the recipe"
             )
     return None
 

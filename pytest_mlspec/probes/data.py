@@ -1,172 +1,96 @@
-"""`Prepare`: the data loaded, split and prepared; the profile counts what stands in the raw rows and what reaches the model.
-
-Shape letters: N rows, F columns.
-"""
+"""`Prepare`: the data loaded, split and prepared; the profile counts what stands in the raw rows and what reaches the model."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from pytest_mlspec.evidence import DataProfile, SplitProfile
+from pytest_mlspec.evidence import DataProfile
 from pytest_mlspec.jobs import Prepare
+from pytest_mlspec.language.spec import Split
+from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.probes.copies import Pairs, near_rows, row_numbers, shared_rows
+from pytest_mlspec.probes.counts import (
+    constant_columns,
+    identifying_columns,
+    mixed_columns,
+    row_names,
+    split_profile,
+)
+from pytest_mlspec.probes.crossing import what_crosses
+from pytest_mlspec.probes.leaks import find_leaks
+from pytest_mlspec.probes.table import table_of
 from pytest_mlspec.recipe.columns import names_of
 from pytest_mlspec.recipe.packing import to_arrays
-from pytest_mlspec.recipe.preparation import Loaded, prepare_all
+from pytest_mlspec.recipe.preparation import prepare_all
+from pytest_mlspec.recipe.prepare.kept import keep_preparation
 from pytest_mlspec.recipe.protocol import Prepared, Rows
 from pytest_mlspec.recipe.transform import Fitted
 from pytest_mlspec.recipe.work import Result, Work
 
-if TYPE_CHECKING:
-    from pytest_mlspec.recipe.protocol import NumpyArray
-
-# Pairs of equal rows that are named for each pair of splits.
-_EXAMPLES = 3
+# Above so many raw values no columns are looked at one by one, nor near copies: images and long texts as arrays.
+_MOST_VALUES = 20_000_000
 
 
 def profile_data(job: Prepare, work: Work) -> Result:
     """The profile of the data, with the prepared examples as its arrays."""
     recipe = work.recipe
-    loaded = prepare_all(recipe)
-    prepared = loaded.prepared
-    numbers = row_numbers(loaded.rows)
-    profiles = _profiles(loaded, numbers)
-    shared, examples = _shared(loaded.rows, numbers)
-    reached = any(profile.prepared_nonfinite for profile in profiles.values())
+    loaded = prepare_all(recipe, fold=job.fold)
+    rows, prepared = loaded.rows, loaded.prepared
+    supervised = TASKS[recipe.task].supervised
+    numbers = row_numbers(rows)
+    columns = loaded.fitted.columns if isinstance(loaded.fitted, Fitted) else ()
+    splits = {
+        split: split_profile(
+            part,
+            prepared.splits[split],
+            columns=columns,
+            classes=prepared.classes,
+            numbers=numbers[split],
+            supervised=supervised,
+        )
+        for split, part in rows.items()
+    }
+    shared, examples = shared_rows(numbers)
+    features = len(names_of(rows["train"].features))
+    look_closely = sum(map(len, rows.values())) * features <= _MOST_VALUES
+    table = table_of({split: part.features for split, part in rows.items()}) if look_closely else None
+    near, near_examples = near_rows(table, numbers) if table else ({}, {})
+    crossed = what_crosses(rows, work.spec.data.split if work.spec.data else Split())
+    reached = any(profile.prepared_nonfinite for profile in splits.values())
     make_estimator = recipe.build_model if work.spec.train.engine == "sklearn" else None
-    train = loaded.rows["train"]
     profile = DataProfile(
-        splits=profiles,
+        splits=splits,
         shared=shared,
-        features=len(names_of(train.features)),
+        features=features,
         digest=prepared.digest,
-        shared_examples=examples,
-        target=train.target_name,
+        shared_examples=_named(examples, rows),
+        near=near,
+        near_examples=_named(near_examples, rows),
+        split_by=crossed.by,
+        split_column=crossed.column,
+        crossing=crossed.counts,
+        crossing_examples=crossed.examples,
+        target=rows["train"].target_name,
         # asked only where something is missing: what a pipeline of the user does with it is seen by fitting its first steps
         accepts_nulls=reached and make_estimator is not None and _accepts_nulls(make_estimator(prepared), prepared),
+        leaks=find_leaks(loaded, prepared="prepare" in recipe.given) if supervised else None,
+        mixed=mixed_columns(table, rows) if table else {},
+        constant=constant_columns(table) if table else (),
+        identifiers=identifying_columns(table) if table else (),
     )
-    return Result(profile, to_arrays(prepared))
+    return Result(profile, to_arrays(keep_preparation(loaded, work.folder)))
 
 
-def row_numbers(splits: Mapping[str, Rows]) -> dict[str, NumpyArray]:
-    """A number for each row of each split: equal exactly where all features are, a missing value equal to another.
-
-    Numbers are compared in the coarsest type that a split has: 0.1 in single precision is that in double.
-    """
-    import numpy as np
-    import pandas as pd
-
-    tables: list[Any] = [rows.features for rows in splits.values()]
-    if all(isinstance(table, pd.DataFrame) for table in tables):
-        whole: Any = pd.concat(tables, ignore_index=True)
-        # an object of any kind counts by its text, so that lists can be compared
-        columns = [
-            column.map(str, na_action="ignore")
-            if column.dtype == object
-            else column.astype(_coarsest(table[name] for table in tables if name in table))
-            if pd.api.types.is_float_dtype(column)
-            else column
-            for name, column in whole.items()
-        ]
-        values_NF = np.stack([pd.factorize(column)[0] for column in columns], axis=1)
-    else:
-        arrays = [np.asarray(table).reshape(len(table), -1) for table in tables]
-        if any(array.dtype.kind == "f" for array in arrays):
-            # adding 0.0 makes one zero of both
-            arrays = [array.astype(_coarsest(arrays)).astype(np.float64) + 0.0 for array in arrays]
-        values_NF = np.concatenate(arrays)
-        if values_NF.dtype.kind == "f":
-            values_NF[np.isnan(values_NF)] = np.nan
-    rows = np.ascontiguousarray(values_NF)
-    numbers, _ = pd.factorize(np.array([row.tobytes() for row in rows], dtype=object))
-    ends = np.cumsum([len(part) for part in splits.values()])[:-1]
-    return dict(zip(splits, np.split(numbers, ends), strict=True))
-
-
-def _coarsest(columns: Iterable[Any]) -> Any:
-    """The floating-point type among those of `columns` that has the fewest digits; double precision where none has one."""
-    import numpy as np
-
-    floats = [column.dtype for column in columns if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f"]
-    return min(floats, key=lambda dtype: dtype.itemsize, default=np.dtype(np.float64))
-
-
-def _profiles(loaded: Loaded, numbers: Mapping[str, NumpyArray]) -> dict[str, SplitProfile]:
-    import numpy as np
-
-    columns = loaded.fitted.columns if isinstance(loaded.fitted, Fitted) else ()
-    profiles: dict[str, SplitProfile] = {}
-    for split, rows in loaded.rows.items():
-        examples, classes = loaded.prepared.splits[split], loaded.prepared.classes
-        nulls, infinite = _raw_counts(rows)
-        counts = np.bincount(examples.targets, minlength=len(classes)) if classes else ()
-        profiles[split] = SplitProfile(
-            rows=len(rows),
-            duplicates=len(rows) - len(np.unique(numbers[split])),
-            nulls=nulls,
-            infinite=infinite,
-            target_nonfinite=0 if classes else int((~np.isfinite(examples.targets)).sum()),
-            classes={label: int(count) for label, count in zip(classes, counts, strict=True) if count},
-            prepared_nonfinite=_nonfinite(examples.inputs, columns),
-        )
-    return profiles
-
-
-def _raw_counts(rows: Rows) -> tuple[dict[str, int], dict[str, int]]:
-    """Missing and infinite values per raw column, columns without any left out."""
-    import numpy as np
-    import pandas as pd
-
-    features = rows.features
-    if not isinstance(features, pd.DataFrame):
-        flat_NF = np.asarray(features).reshape(len(features), -1)
-        names = names_of(features)
-        return _counted(np.isnan(flat_NF), names), _counted(np.isinf(flat_NF), names)
-    nulls = {str(name): int(features[name].isna().sum()) for name in features}
-    floats = [name for name in features if pd.api.types.is_float_dtype(features[name])]
-    infinite = {str(name): int(np.isinf(features[name].to_numpy(np.float64, na_value=0.0)).sum()) for name in floats}
-    return {name: count for name, count in nulls.items() if count}, {name: n for name, n in infinite.items() if n}
-
-
-def _nonfinite(inputs: Any, columns: tuple[str, ...]) -> dict[str, int]:
-    """Values that are not finite per prepared column, columns without any left out."""
-    import numpy as np
-    import pandas as pd
-
-    found: dict[str, int] = {}
-    by_name: Mapping[str, Any] = inputs if isinstance(inputs, Mapping) else {"": inputs}
-    for name, values in by_name.items():
-        width = math.prod(values.shape[1:])
-        bad_NF = (pd.isna(values) if values.dtype == object else ~np.isfinite(values)).reshape(len(values), width)
-        if name:
-            positions = [name] if values.ndim == 1 else [f"{name}[{position}]" for position in names_of(values)]
-        else:
-            positions = list(columns) if len(columns) == width else names_of(values)
-        found |= _counted(bad_NF, positions)
-    return found
-
-
-def _counted(bad_NF: NumpyArray, names: list[str]) -> dict[str, int]:
-    return {name: int(count) for name, count in zip(names, bad_NF.sum(axis=0), strict=True) if count}
-
-
-def _shared(
-    splits: Mapping[str, Rows], numbers: Mapping[str, NumpyArray]
-) -> tuple[dict[str, int], dict[str, tuple[tuple[int, int], ...]]]:
-    """The distinct rows in both splits of each pair, and the numbers of a few of them."""
-    import numpy as np
-
-    shared: dict[str, int] = {}
-    examples: dict[str, tuple[tuple[int, int], ...]] = {}
-    for first, second in combinations(splits, 2):
-        _, at_first, at_second = np.intersect1d(numbers[first], numbers[second], return_indices=True)
-        shared[f"{first}/{second}"] = len(at_first)
-        pairs = zip(splits[first].index[at_first], splits[second].index[at_second], strict=True)
-        if len(at_first):
-            examples[f"{first}/{second}"] = tuple((int(one), int(other)) for one, other in list(pairs)[:_EXAMPLES])
-    return shared, examples
+def _named(pairs: Pairs, rows: Mapping[str, Rows]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What messages call the rows of `pairs`; pairs of splits without any left out."""
+    named: dict[str, tuple[tuple[str, str], ...]] = {}
+    for pair, positions in pairs.items():
+        first, second = (rows[name] for name in pair.split("/"))
+        if positions:
+            ones, others = zip(*positions, strict=True)
+            named[pair] = tuple(zip(row_names(first, ones), row_names(second, others), strict=True))
+    return named
 
 
 def _accepts_nulls(estimator: Any, prepared: Prepared) -> bool:

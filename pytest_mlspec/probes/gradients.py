@@ -21,6 +21,7 @@ from pytest_mlspec.evidence import Gradients, ParameterGradient
 from pytest_mlspec.jobs import GradientFlow
 from pytest_mlspec.recipe.work import Result, Work
 from pytest_mlspec.training.batches import Batch, Source
+from pytest_mlspec.training.parameters import frozen_names
 from pytest_mlspec.training.state import State
 from pytest_mlspec.training.step import take_step
 
@@ -110,8 +111,11 @@ def _flow(steps: _Steps) -> tuple[ParameterGradient, ...]:
             changes[name] = _larger(changes[name], _difference(parameter, start[name]))
     for hook in hooks:
         hook.remove()
+    frozen = frozen_names(state.model, steps.assembly.training.freeze)
     return tuple(
-        ParameterGradient(name, parameter.numel(), parameter.requires_grad, norms.get(name), changes[name])
+        ParameterGradient(
+            name, parameter.numel(), parameter.requires_grad, norms.get(name), changes[name], frozen=name in frozen
+        )
         for name, parameter in parameters.items()
     )
 

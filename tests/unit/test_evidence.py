@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,16 @@ from checks.made import HEALTHY_RUN, PRIOR, flow, profile, rows_of_a_batch, trai
 
 from pytest_mlspec.evidence import (
     Array,
+    Cost,
     DataProfile,
     Evidence,
+    Leaks,
+    Mixed,
     ParameterGradient,
+    Relation,
     Score,
     ScoreTable,
+    Telling,
     TrainingRun,
     from_record,
     to_record,
@@ -28,8 +33,13 @@ SCORES = ScoreTable(
 )
 
 EVERY: list[Evidence] = [
-    profile(shared_examples={"train/test": ((1, 2), (3, 4))}),
+    profile(
+        shared_examples={"train/test": (("row 1", "row 2"), ("row 3", "row 4"))},
+        leaks=Leaks(97, (Telling("copy", 1.0, "same"),), Relation((("casual", 1.0), ("registered", 1.0)))),
+        mixed={"age": Mixed(1, 97, (("row 3", "old"),))},
+    ),
     HEALTHY_RUN,
+    replace(HEALTHY_RUN, skipped_steps=2, cost=Cost(90, 45.0, {"fetch": 0.5}, 10**9, utilisation_missing="no GPU")),
     rows_of_a_batch(),
     flow(ParameterGradient("unused", 1, trainable=True, gradient_norm=None, change=0.0)),
     PRIOR,
@@ -112,7 +122,8 @@ def test_durations_are_kept_apart_from_results() -> None:
     quick, slow = to_record(training(seconds=1.0, hash_seed="1")), to_record(training(seconds=9.0, hash_seed="2"))
 
     assert quick.fields == slow.fields
-    assert (quick.volatile, slow.volatile) == ({"seconds": 1.0, "hash_seed": "1"}, {"seconds": 9.0, "hash_seed": "2"})
+    assert quick.volatile == {"seconds": 1.0, "hash_seed": "1", "cost": None}
+    assert slow.volatile == {"seconds": 9.0, "hash_seed": "2", "cost": None}
 
 
 def test_values_that_are_not_finite_are_kept() -> None:
@@ -126,7 +137,7 @@ def test_values_that_are_not_finite_are_kept() -> None:
 
 def test_a_profile_keeps_its_pairs_of_rows() -> None:
     """Lists of JSON become tuples again."""
-    restored = there_and_back(profile(shared_examples={"train/test": ((1, 2),)}))
+    restored = there_and_back(profile(shared_examples={"train/test": (("row 1", "row 2"),)}))
 
     assert isinstance(restored, DataProfile)
-    assert restored.shared_examples == {"train/test": ((1, 2),)}
+    assert restored.shared_examples == {"train/test": (("row 1", "row 2"),)}

@@ -81,6 +81,7 @@ def profile(*, train: SplitProfile | None = None, test: SplitProfile | None = No
             "test": test or SplitProfile(rows=360, classes=DIGITS),
         },
         shared={"train/test": 0},
+        near={"train/test": 0},
         features=64,
         digest="e0",
     )

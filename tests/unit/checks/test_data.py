@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
+from pydantic import ValidationError
 
 from pytest_mlspec.check import Status
 from pytest_mlspec.checks.data import DataParams, data
-from pytest_mlspec.evidence import DataProfile, SplitProfile
+from pytest_mlspec.evidence import DataProfile, Mixed, SplitProfile
 
 from .made import DIGITS, profile
 
@@ -32,11 +35,11 @@ def test_a_regression_has_no_classes_to_count() -> None:
 
 def test_test_rows_in_the_training_split_fail() -> None:
     """One shared row is more than the default allows; the message names the rows."""
-    verdict = data(ALLOWED, profile(shared={"train/test": 1}, shared_examples={"train/test": ((3, 17),)}))
+    verdict = data(ALLOWED, profile(shared={"train/test": 1}, shared_examples={"train/test": (("row 3", "row 17"),)}))
 
     assert verdict.status is Status.FAILED
     assert verdict.summary == "rows shared by train and test: 1, at most 0"
-    assert verdict.facts == ("equal rows, by their numbers in train/test: 3 = 17",)
+    assert verdict.facts == ("equal rows in train/test: row 3 = row 17",)
 
 
 @pytest.mark.parametrize(("shared", "status"), [(5, Status.PASSED), (6, Status.FAILED)])
@@ -45,6 +48,22 @@ def test_shared_rows_may_reach_the_bound(shared: int, status: Status) -> None:
     verdict = data(DataParams(shared_at_most=5), profile(shared={"train/test": shared}))
 
     assert verdict.status is status
+
+
+@pytest.mark.parametrize(("shared", "status"), [(36, Status.PASSED), (37, Status.FAILED)])
+def test_shared_rows_may_be_a_share_of_the_second_split(shared: int, status: Status) -> None:
+    """A tenth of 360 test rows."""
+    verdict = data(DataParams(shared_at_most=0.1), profile(shared={"train/test": shared}))
+
+    assert verdict.status is status
+    assert f"rows shared by train and test: {shared}, at most 36" in (verdict.summary, *verdict.facts)
+
+
+@pytest.mark.parametrize("bound", [-1, -0.5, 1.5, True, "3"])
+def test_a_bound_is_a_number_of_rows_or_a_share(bound: Any) -> None:
+    """A share is below 1, a number is whole."""
+    with pytest.raises(ValidationError):
+        DataParams(shared_at_most=bound)
 
 
 def test_splits_that_were_not_compared_are_an_error() -> None:
@@ -159,13 +178,77 @@ def test_an_infinite_value_fails_even_in_a_nullable_column() -> None:
 
 
 def test_a_target_that_is_not_finite_fails() -> None:
-    """The message names the column."""
-    verdict = data(
-        ALLOWED, profile(train=SplitProfile(rows=9, target_nonfinite=2), test=SplitProfile(rows=9), target="price")
-    )
+    """The message names the column and the rows."""
+    train = SplitProfile(rows=9, target_nonfinite=2, examples={"price": ("prices.csv:4", "prices.csv:7")})
+    verdict = data(ALLOWED, profile(train=train, test=SplitProfile(rows=9), target="price"))
 
     assert verdict.status is Status.FAILED
     assert verdict.summary == "targets of train missing or not finite: 2, column 'price'"
+    assert verdict.facts == ("first rows: price in prices.csv:4, prices.csv:7",)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        SplitProfile(rows=9, infinite={"age": 1}, examples={"age": ("row 4",)}),
+        SplitProfile(rows=9, nulls={"age": 1}, prepared_nonfinite={"age": 1}, examples={"age": ("row 4",)}),
+        SplitProfile(rows=9, prepared_nonfinite={"age": 1}, examples={"age": ("row 4",)}),
+    ],
+    ids=["infinite", "missing", "made by prepare"],
+)
+def test_values_that_are_not_finite_are_named_by_row(split: SplitProfile) -> None:
+    """The first rows of each column."""
+    assert "first rows: age in row 4" in data(ALLOWED, profile(test=split)).facts
+
+
+def test_a_few_texts_among_numbers_fail() -> None:
+    """They make a category of every number; the message counts them and names the first."""
+    mixed = {"age": Mixed(texts=3, values=1000, examples=(("row 17", "n/a"), ("row 203", "old")))}
+    verdict = data(ALLOWED, profile(mixed=mixed))
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "3 of 1000 values in column age are text, the others numbers"
+    assert verdict.facts == ("'n/a' in row 17, 'old' in row 203",)
+    assert "na_values" in verdict.advice[0]
+
+
+def test_a_column_may_be_declared_mixed() -> None:
+    """The count stays among the facts."""
+    verdict = data(DataParams(mixed=("age",)), profile(mixed={"age": Mixed(texts=3, values=1000)}))
+
+    assert verdict.status is Status.PASSED
+    assert verdict.facts == ("3 of 1000 values in column age are text, the others numbers",)
+
+
+def test_constant_columns_and_identifiers_are_noted() -> None:
+    """Neither is a fault."""
+    verdict = data(ALLOWED, profile(constant=("0", "32"), identifiers=("customer_id",)))
+
+    assert verdict.status is Status.PASSED
+    assert verdict.facts == (
+        "constant in train: 0, 32",
+        "another value in every row: customer_id; is it an identifier?",
+    )
+
+
+def test_class_shares_that_no_random_draw_gives_are_noted() -> None:
+    """With the class whose share differs most."""
+    train = SplitProfile(rows=1000, classes={"no": 900, "yes": 100})
+    verdict = data(ALLOWED, profile(train=train, test=SplitProfile(rows=200, classes={"no": 120, "yes": 80})))
+
+    assert verdict.status is Status.PASSED
+    assert len(verdict.facts) == 1
+    assert verdict.facts[0].startswith("class shares of test are not those of a random draw: p = ")
+    assert verdict.facts[0].endswith(", 'no' 90.0% of train and 60.0%")
+
+
+@pytest.mark.parametrize("split_by", ["group", "time"])
+def test_class_shares_of_splits_that_are_no_draw_may_differ(split_by: Literal["group", "time"]) -> None:
+    """Groups and years have shares of their own."""
+    train = SplitProfile(rows=1000, classes={"no": 900, "yes": 100})
+    test = SplitProfile(rows=200, classes={"no": 120, "yes": 80})
+
+    assert data(ALLOWED, profile(train=train, test=test, split_by=split_by)).facts == ()
 
 
 def test_duplicates_are_counted_where_no_bound_is_declared() -> None:

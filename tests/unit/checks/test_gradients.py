@@ -91,7 +91,7 @@ def test_a_layer_frozen_by_mistake_fails() -> None:
 
     assert verdict.status is Status.FAILED
     assert verdict.summary == "requires_grad false, not declared frozen, for 1 of 3 parameters: encoder.weight"
-    assert verdict.advice == ("where that is meant: `gradients: {frozen: [PATTERN]}`",)
+    assert verdict.advice[0].startswith("where that is meant: `train: {freeze: [MODULE]}`")
 
 
 def test_a_declared_frozen_layer_passes() -> None:
