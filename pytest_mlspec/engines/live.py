@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
 from pytest_mlspec.recipe.work import Report
-from pytest_mlspec.training.batches import Batch, Source
+from pytest_mlspec.training.batches import Batch, Source, Step
 from pytest_mlspec.training.state import State
 
 _SECONDS_BETWEEN_STEPS = 0.5
@@ -28,14 +28,14 @@ class Live:
         self._told = -math.inf
 
     def watched(self, source: Source) -> Source:
-        """`source`, which tells of the training when a batch is fetched."""
+        """`source`, which tells of the training when a step is about to be taken."""
         return _Watched(source, self)
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """To be called after `epoch`, counted from 0."""
         self._tell(epoch + 1, metrics["train.loss"], _SECONDS_BETWEEN_EPOCHS)
 
-    def on_fetch(self) -> None:
+    def on_step(self) -> None:
         """To be called within an epoch; reads nothing from the device."""
         losses = self._state.record.losses
         self._tell(self._state.epoch + 1, losses[-1] if losses else None, _SECONDS_BETWEEN_STEPS)
@@ -59,5 +59,10 @@ class _Watched:
 
     def fetch(self, index: Tensor) -> Batch:
         """The batch of the rows `index`."""
-        self._live.on_fetch()
         return self._source.fetch(index)
+
+    def steps(self, order: Sequence[Step], epoch: int) -> Iterator[list[Batch]]:
+        """The batches of `order`; tells of the training before each step."""
+        for batches in self._source.steps(order, epoch):
+            self._live.on_step()
+            yield batches

@@ -31,6 +31,16 @@ VOLATILE = "volatile.json"
 ARRAYS = "arrays.safetensors"
 LOG = "log.txt"
 
+MAPPED_BYTES = 1_000_000_000
+"""Up to so many bytes an array is read into memory."""
+# The types of safetensors by NumPy's names.
+_TYPES = {"BOOL": "?", "F16": "f2", "F32": "f4", "F64": "f8", "I8": "i1", "I16": "i2", "I32": "i4", "I64": "i8"} | {
+    "U8": "u1",
+    "U16": "u2",
+    "U32": "u4",
+    "U64": "u8",
+}
+
 # Equal evidence has an equal digest whatever its duration and its log.
 _NOT_EVIDENCE = frozenset({VOLATILE, LOG})
 
@@ -127,12 +137,20 @@ class Entry:
         return self.manifest.arrays
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
-        """The array called `name`, read now; raises StoreError where there is none or the entry was removed meanwhile."""
+        """The array called `name`, read now; one of more than `MAPPED_BYTES` is mapped into memory, and cannot be written to.
+
+        Raises StoreError where there is none or the entry was removed meanwhile.
+        """
         if name not in self.arrays:
             raise StoreError(f"{self.manifest.label} has no array {name!r}", advice=did_you_mean(name, self.arrays))
         from safetensors import safe_open
 
-        with safe_open(self.file(ARRAYS), framework="numpy") as file:
+        path = self.file(ARRAYS)
+        if path.stat().st_size > MAPPED_BYTES:
+            mapped = _mapped(path, name)
+            if mapped.nbytes > MAPPED_BYTES:
+                return mapped
+        with safe_open(path, framework="numpy") as file:
             values: np.ndarray[Any, Any] = file.get_tensor(name)
         return values
 
@@ -147,6 +165,17 @@ class Entry:
                 f"the evidence of {self.manifest.label} was removed while it was in use: {path}", advice="run again"
             )
         return path
+
+
+def _mapped(path: Path, name: str) -> np.ndarray[Any, Any]:
+    """An array of a safetensors file where it lies: behind a length of 8 bytes, a header in JSON, and its offset."""
+    import numpy as np
+
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        about = canonical.parse(file.read(length).decode())[name]
+    begin, _ = about["data_offsets"]
+    return np.memmap(path, _TYPES[about["dtype"]], "r", offset=8 + length + begin, shape=tuple(about["shape"]))
 
 
 def write_files(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,32 @@ def generator(seed: int, *stream: int | str) -> torch.Generator:
     >>> int(generator(0, "order", 3).initial_seed()) == int(generator(0, "order", 4).initial_seed())
     False
     """
+    return torch.Generator().manual_seed(derived_seed(seed, *stream))
+
+
+def derived_seed(seed: int, *stream: int | str | None) -> int:
+    """A seed of 63 bits for each `seed` and `stream`."""
     digest = hashlib.sha256(repr((seed, *stream)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seed_generators(seed: int) -> None:
+    """Sets the global generators of the CPU from `seed`; those of a device, which nothing that loads rows uses, stay."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Afterwards the global generators of the CPU are as they were before."""
+    python, numpy, of_torch = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.default_generator.set_state(of_torch)
 
 
 def perturb() -> None:

@@ -115,6 +115,23 @@ def test_record_holds_floats_that_are_not_finite(store: Store, inputs: Inputs) -
     assert [repr(value) for value in entry.record["losses"]] == ["nan", "inf", "-inf"]
 
 
+@pytest.mark.parametrize("kind", ["?", "f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
+def test_a_large_array_is_mapped_into_memory(
+    store: Store, inputs: Inputs, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It is read page by page where it is used, and cannot be written to; a small one beside it is read."""
+    values = (np.arange(3000).reshape(1000, 3) % 2).astype(kind)
+    with store.draft(KEY) as draft:
+        entry = draft.publish({}, arrays={"large": values, "small": values[:3]}, inputs=inputs)
+    monkeypatch.setattr("pytest_mlspec.store.entry.MAPPED_BYTES", 2000)
+    large, small = entry.array("large"), entry.array("small")
+
+    assert (isinstance(large, np.memmap), isinstance(small, np.memmap)) == (True, False)
+    assert (large.dtype, large.flags.writeable) == (values.dtype, False)
+    np.testing.assert_array_equal(large, values)
+    np.testing.assert_array_equal(small, values[:3])
+
+
 def test_array_in_any_memory_order_comes_back(store: Store, inputs: Inputs) -> None:
     """Transposed, strided and scalar arrays keep their values and shapes."""
     arrays = {"t": np.arange(6).reshape(2, 3).T, "s": np.arange(10)[::3], "scalar": np.array(2.5)}
