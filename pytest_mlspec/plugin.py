@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mlspec-fresh", action="store_true", help="run every job again, whatever evidence is stored")
     group.addoption("--mlspec-inline", action="store_true", help="run jobs in this process, for a debugger")
     group.addoption("--mlspec-plan", action="store_true", help="show the jobs and what is reused, and run nothing")
+    group.addoption(
+        "--mlspec-profile",
+        action="store_true",
+        help="run every job again, one at a time, and show where the time of the trainings goes",
+    )
     group.addoption(
         "--mlspec-workers", type=_count, metavar="N", help="jobs at a time (default: one for each processor)"
     )
@@ -96,6 +102,7 @@ def pytest_configure_node(node: Any) -> None:
     if _is_on(node.config):
         node.workerinput["mlspec_broker"] = _door_of(node.config).address
         node.workerinput["mlspec_store"] = str(session_of(node.config).store.path)
+        node.workerinput["mlspec_profiles"] = session_of(node.config).profiles
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -119,10 +126,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """With -vv: what was measured and what is allowed, of every claim."""
+    """With -vv: what was measured and what is allowed, of every claim. With --mlspec-profile: where the time went."""
+    if config.option.mlspec_profile and SESSION in config.stash:
+        from pytest_mlspec.report import profile_lines
+
+        terminalreporter.section("profiled by mlspec")
+        for line in profile_lines(Path(config.stash[SESSION].profiles)):
+            terminalreporter.write_line(line)
     if config.get_verbosity() < 2 or not _is_on(config):
         return
-    from pytest_mlspec.report import measured_text
+    from pytest_mlspec.report import cost_lines, measured_text
 
     reports = [report for group in terminalreporter.stats.values() for report in group]
     lines = [
@@ -132,7 +145,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     if lines:
         terminalreporter.section("measured by mlspec")
-    for line in lines:
+    told = (each for report in reports for each in getattr(report, "user_properties", ()))
+    for line in (*lines, *cost_lines(told)):
         terminalreporter.write_line(line)
 
 
@@ -268,7 +282,7 @@ def _count(text: str) -> int:
 
 def _is_on(config: pytest.Config) -> bool:
     option = config.option
-    return bool(option.mlspec or option.mlspec_plan or config.getini("mlspec"))
+    return bool(option.mlspec or option.mlspec_plan or option.mlspec_profile or config.getini("mlspec"))
 
 
 def _new_session(config: pytest.Config) -> Session:
@@ -296,8 +310,28 @@ def _new_session(config: pytest.Config) -> Session:
         store = _store(config)
         runs = _broker(config, store)
     return Session(
-        root, store, runs, inline=inline, allowed=tuple(config.getini("mlspec_allow")), python_path=_python_path(config)
+        root,
+        store,
+        runs,
+        inline=inline,
+        allowed=tuple(config.getini("mlspec_allow")),
+        python_path=_python_path(config),
+        profiles=of_controller.get("mlspec_profiles", "") if of_controller else _profiles(config),
     )
+
+
+def _profiles(config: pytest.Config) -> str:
+    """The folder for the profiles of this run, empty where none are wanted; made here, so that a full disk is told at once."""
+    if not config.option.mlspec_profile:
+        return ""
+    from pytest_mlspec.store import Store
+
+    folder = Store(config.rootpath).path / "profiles" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--mlspec-profile writes to {folder}: {error.strerror}") from None
+    return str(folder)
 
 
 def _python_path(config: pytest.Config) -> tuple[str, ...]:
@@ -328,10 +362,11 @@ def _broker(config: pytest.Config, store: Store) -> Broker:
 
     return Broker(
         target="pytest_mlspec.workers.job:run_job",
-        slots=config.option.mlspec_workers or default_slots(),
+        # Two jobs at a time would be seen in the times of each other.
+        slots=config.option.mlspec_workers or (1 if config.option.mlspec_profile else default_slots()),
         root=config.rootpath,
         python_path=_python_path(config),
-        reuse=StoredEvidence(store, fresh=config.option.mlspec_fresh),
+        reuse=StoredEvidence(store, fresh=config.option.mlspec_fresh or config.option.mlspec_profile),
     )
 
 
@@ -359,7 +394,7 @@ def _show_plan(config: pytest.Config, items: Iterable[ClaimItem]) -> None:
     from pytest_mlspec.session import StoredEvidence
 
     session = session_of(config)
-    stored = StoredEvidence(session.store, fresh=config.option.mlspec_fresh)
+    stored = StoredEvidence(session.store, fresh=config.option.mlspec_fresh or config.option.mlspec_profile)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     for plan, claims in _by_plan(items):
         for line in plan_lines(session, stored, plan, claims):

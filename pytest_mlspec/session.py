@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from pytest_mlspec import jobs
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
+from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import Job, Prepare, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.requirements import missing
@@ -48,7 +49,10 @@ Progress = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict on one claim, where it stands, the folders of the evidence behind it, and the end of a failed job's log."""
+    """The verdict on one claim, where it stands, the folders of the evidence behind it, and the end of a failed job's log.
+
+    `trainings` are those behind it by the titles of their jobs.
+    """
 
     claim: Claim
     verdict: Verdict
@@ -56,6 +60,7 @@ class Answer:
     evidence: tuple[str, ...] = ()
     log: str = ""
     reused: bool = False
+    trainings: Mapping[str, TrainingRun] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ class StoredEvidence:
 class Session:
     """The jobs of one run.
 
-    `allowed` are the packages outside the project that specs may name; `python_path` is where user code imports from.
+    `allowed` are the packages outside the project that specs may name; `python_path` is where user code imports from;
+    `profiles` is the folder for the profiles of trainings, empty where none are wanted.
     """
 
     root: Path
@@ -105,6 +111,7 @@ class Session:
     inline: bool = False
     allowed: tuple[str, ...] = ()
     python_path: tuple[str, ...] = ()
+    profiles: str = ""
     _tasks: dict[tuple[str, Job], Task] = field(default_factory=dict)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -134,6 +141,8 @@ class Session:
             "pipeline": _pipeline(plan, job),
             "job": jobs.to_json(job),
             "environment": self._environment,
+            # What a profiled training tells of its time is not what another one would.
+            **({"profiled": True} if self.profiles else {}),
         }
         key = Key(label, ingredients)
         request = Request(
@@ -145,6 +154,7 @@ class Session:
             ingredients=ingredients,
             needs=needs,
             allowed=self.allowed,
+            profiles=self.profiles,
         )
         spawned = _on_gpu(plan)
         task = Task(
@@ -179,7 +189,8 @@ class Session:
             return self._unmeasured(plan, claim, cause.error, cause.log)
         try:
             entries = {role: self._entry(outcome) for role, outcome in outcomes.items()}
-            verdict = claim.judge({role: StoredResult(entry).evidence for role, entry in entries.items()})
+            evidence = {role: StoredResult(entry).evidence for role, entry in entries.items()}
+            verdict = claim.judge(evidence)
         except MlspecError as error:  # what was stored a moment ago is gone or broken
             return self._unmeasured(plan, claim, ErrorRecord.of(error), "")
         folders = tuple(
@@ -187,7 +198,12 @@ class Session:
         )
         reused = all(outcome.reused for outcome in outcomes.values())
         log = "" if not verdict.status.red else "".join(_tail(outcome.log) for outcome in outcomes.values())
-        return Answer(claim, verdict, claim.place, folders, log, reused)
+        trainings = {
+            self.task(plan, claim.jobs[role]).title: found
+            for role, found in evidence.items()
+            if isinstance(found, TrainingRun)
+        }
+        return Answer(claim, verdict, claim.place, folders, log, reused, trainings)
 
     def result(self, plan: Plan, job: Job, *, on_progress: Progress | None = None) -> StoredResult:
         """The stored result of `job`, run if it has to be; raises MlspecError with what kept it from being measured."""

@@ -85,7 +85,8 @@ class Engine:
 
 _OF_THE_LOOP = frozenset(
     {"loss", "optimizer", "schedule", "epochs", "steps", "batch_size", "accumulate", "clip_norm"}
-    | {"shuffle", "drop_last", "early_stop", "precision", "device"}
+    | {"shuffle", "sampler", "drop_last", "early_stop", "ema", "freeze", "precision", "deterministic", "compile"}
+    | {"channels_last", "workers", "timeout", "checkpoint", "device"}
 )
 
 ENGINES: Registry[Engine] = Registry("engine")

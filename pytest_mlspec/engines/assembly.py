@@ -8,27 +8,36 @@ Shape letters: N rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from pytest_mlspec.engines.declared_loss import DeclaredLoss, declared_loss
+from pytest_mlspec.engines.class_weights import balanced
+from pytest_mlspec.engines.declared_loss import Declared, DeclaredLoss, declared_loss
+from pytest_mlspec.engines.labels import Labels
+from pytest_mlspec.engines.loading import source_of, training_source
+from pytest_mlspec.engines.target_scale import TargetScale
 from pytest_mlspec.errors import DataError, RecipeError, did_you_mean
-from pytest_mlspec.language.spec import Training
+from pytest_mlspec.language.spec import Spec, Training
+from pytest_mlspec.recipe.oversampling import training_examples
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe
 from pytest_mlspec.recipe.targets import label_text
 from pytest_mlspec.recipe.work import Work
-from pytest_mlspec.training.batches import Batch, CollatedSource, Inputs, ResidentSource, Source
+from pytest_mlspec.training import losses
+from pytest_mlspec.training.batches import Source, balanced_weights
 from pytest_mlspec.training.device import DeviceChoice, choose
 from pytest_mlspec.training.early_stop import EarlyStop
+from pytest_mlspec.training.ema import Average
 from pytest_mlspec.training.evaluation import model_outputs
 from pytest_mlspec.training.loop import LoopSettings
 from pytest_mlspec.training.losses import LossFunction
+from pytest_mlspec.training.parameters import freeze
+from pytest_mlspec.training.precision import new_scaler
 from pytest_mlspec.training.schedule import Schedule
 from pytest_mlspec.training.seeding import seed_everything
 from pytest_mlspec.training.state import State
@@ -52,7 +61,7 @@ class Assembly:
     recipe: Recipe
     prepared: Prepared
     examples: Examples
-    declared: DeclaredLoss
+    declared: Declared
     device: DeviceChoice
     settings: LoopSettings
     positive: int
@@ -72,7 +81,9 @@ class Assembly:
     @property
     def evaluation_rows(self) -> int:
         """The rows of a batch in evaluation."""
-        return max(_EVALUATION_ROWS, self.settings.batch_size) if self.declared.name else self.settings.batch_size
+        # A row of a language model has outputs [L, V]: a batch that fits in training fits in evaluation.
+        is_large = self.declared.kind == "tokens" or not self.declared.name
+        return self.settings.batch_size if is_large else max(_EVALUATION_ROWS, self.settings.batch_size)
 
     @property
     def loss_floor(self) -> float:
@@ -84,16 +95,27 @@ class Assembly:
         restricted = (
             f"trained on {self.batches} of its batches, at a constant rate, without early stop" if self.batches else ""
         )
-        return tuple(note for note in (*self.recipe.notes, self.declared.note(shape), restricted) if note)
+        told = (*self.recipe.notes, *self.prepared.notes, self.declared.note(shape), restricted)
+        return tuple(note for note in told if note)
 
     def source(self, examples: Examples) -> Source:
         """`examples` as the core fetches them."""
         return source_of(examples, self.recipe, self.device.device)
 
+    def training_source(self, seed: int) -> AbstractContextManager[Source]:
+        """The rows that are trained on, as a training with `seed` sees them; at the end of the block its workers end.
+
+        On a few batches that is as evaluation sees them: rows that change with each epoch cannot be learned by heart.
+        """
+        if self.batches is not None:
+            return nullcontext(self.source(self.examples))
+        return training_source(self.examples, self.recipe, self.training, self.device.device, seed=seed)
+
     def on_batches(self, count: int, *, seed: int, steps: int | None = None) -> Assembly:
         """The same training on the first `count` batches of its first epoch alone, in a fixed order at a constant rate.
 
-        It takes `steps`, or as many as declared, within `STEPS_ON_BATCHES`.
+        Without an average of the weights: what is asked of such a training is whether it can learn. It takes `steps`, or as
+        many as declared, within `STEPS_ON_BATCHES`.
         """
         fewest, most = STEPS_ON_BATCHES
         order = self.settings.order(len(self.examples), seed)
@@ -110,6 +132,7 @@ class Assembly:
             shuffle=False,
             drop_last=False,
             early_stop=None,
+            row_weights=None,
         )
         rows = self.examples.take(torch.cat(batches).numpy())
         return replace(self, examples=rows, settings=settings, batches=len(batches))
@@ -125,8 +148,12 @@ class Assembly:
             seed_everything(seed)
         model = self._build_model()
         optimizer = self._build_optimizer(model)
-        schedule = self._build_schedule(optimizer) if self.batches is None else None
-        return State(model, optimizer, schedule, seed, self.device.device)
+        scaler = new_scaler(self.device.device, optimizer) if self.settings.precision == "fp16" else None
+        if self.batches is not None:
+            return State(model, optimizer, None, seed, self.device.device, scaler)
+        ema = self.training.ema
+        average = None if ema is None else Average(model, ema.decay)
+        return State(model, optimizer, self._build_schedule(optimizer), seed, self.device.device, scaler, average)
 
     def output_shape(self, model: nn.Module) -> torch.Size:
         """The shape of the outputs for two rows; raises RecipeError where it does not fit the task.
@@ -135,7 +162,7 @@ class Assembly:
         """
         rows = self.examples.take(np.arange(min(2, len(self.examples))))
         shape = model_outputs(model, self.source(rows), len(rows)).shape
-        self.declared.reading(shape)
+        self.declared.demand_shape(shape)
         return shape
 
     def _build_model(self) -> nn.Module:
@@ -144,7 +171,11 @@ class Assembly:
         if not isinstance(model, nn.Module):
             raise RecipeError(f"build_model returned a {type(model).__name__}, not an nn.Module", key="model")
         model.to(self.device.device)
+        if self.training.channels_last:
+            _demand_images(self.examples)
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.output_shape(model)
+        freeze(model, self.training.freeze)
         return model
 
     def _build_optimizer(self, model: nn.Module) -> Optimizer:
@@ -178,39 +209,39 @@ def assemble(work: Work, *, steps: int | None = None) -> Assembly:
     examples = work.prepared
     if not len(examples.splits.get("train", ())):
         raise DataError("0 rows in the training split", key="data.split")
+    scale = _target_scale(work.spec, examples)
+    if scale is not None:
+        examples = replace(examples, splits={name: scale.applied(rows) for name, rows in examples.splits.items()})
+    training = balanced(training, examples)
+    declared = declared_loss(training, work.recipe, examples, scale=scale)
+    trained_on = training_examples(examples, work.spec)
     return Assembly(
         training,
-        work.recipe,
+        _with_loss(work, declared),
         examples,
-        examples.splits["train"],
-        declared_loss(training, work.recipe, len(examples.classes)),
+        trained_on,
+        declared,
         choose(training.device),
-        _settings(training, steps),
+        _settings(training, steps, trained_on),
         _positive(work, examples),
     )
 
 
-def source_of(examples: Examples, recipe: Recipe, device: torch.device) -> Source:
-    """`examples` on the device as a whole, or batch by batch where the recipe has a `collate` of its own."""
-    if "collate" not in recipe.given or recipe.collate is None:
-        return ResidentSource(_each(examples.inputs), as_tensor(examples.targets), device)
-    collate = recipe.collate
+def _with_loss(work: Work, declared: Declared) -> Recipe:
+    """The recipe with the loss that needed the training rows, and with what the loss demands of targets."""
+    recipe, spec = work.recipe, work.spec
+    if recipe.loss is None:
+        recipe = replace(recipe, loss=losses.build(declared.name, declared.arguments))
+    if not isinstance(declared, DeclaredLoss) or not (declared.name and declared.classes):
+        return recipe
+    column = (spec.data and spec.data.target) or ""
+    ignored = declared.arguments.get("ignore_index")
+    return replace(recipe, labels=Labels(declared.name, declared.classes, ignored=ignored, column=column))
 
-    def batch_of(index: Tensor) -> Batch:
-        return _batch(collate(examples.take(index.numpy())), index)
 
-    return CollatedSource(len(examples), batch_of, device)
-
-
-def as_tensor(values: np.ndarray[Any, Any]) -> Tensor:
-    """A tensor on the CPU of its own; float64 becomes float32, the type that models have."""
-    if values.dtype.kind not in "biuf":
-        raise RecipeError(
-            f"the prepared inputs are of type {values.dtype}, which no tensor holds",
-            key="data.prepare",
-            advice="encode them in `prepare`, or give the recipe a `collate`",
-        )
-    return torch.from_numpy(np.array(values, dtype=np.float32 if values.dtype == np.float64 else values.dtype))
+def _target_scale(spec: Spec, prepared: Prepared) -> TargetScale | None:
+    steps = spec.data.prepare_target if spec.data else ()
+    return TargetScale.fitted(steps, prepared.splits["train"].targets) if steps else None
 
 
 def early_stop_of(training: Training) -> EarlyStop | None:
@@ -223,6 +254,20 @@ def early_stop_of(training: Training) -> EarlyStop | None:
     metric = METRICS.get(rule.monitor.partition(".")[2])
     mode = "max" if metric is not None and metric.higher_is_better else "min"
     return EarlyStop(rule.monitor, rule.patience, rule.min_delta, "max" if mode == "max" else "min", rule.restore_best)
+
+
+def _demand_images(examples: Examples) -> None:
+    """Raises RecipeError where the inputs are no images [N, C, H, W]."""
+    shapes = [
+        list(array.shape[1:])
+        for array in (examples.inputs.values() if isinstance(examples.inputs, Mapping) else [examples.inputs])
+    ]
+    if not any(len(shape) == 3 for shape in shapes):
+        raise RecipeError(
+            f"channels_last orders images [rows, channels, height, width], and a row here is {shapes[0]}",
+            key="train.channels_last",
+            advice="remove this key, or give images: prepare: images",
+        )
 
 
 def _positive(work: Work, prepared: Prepared) -> int:
@@ -238,7 +283,7 @@ def _positive(work: Work, prepared: Prepared) -> int:
     return prepared.classes.index(label)
 
 
-def _settings(training: Training, steps: int | None) -> LoopSettings:
+def _settings(training: Training, steps: int | None, examples: Examples) -> LoopSettings:
     length = training.steps if steps is None else steps
     return LoopSettings(
         batch_size=training.batch_size,
@@ -249,25 +294,6 @@ def _settings(training: Training, steps: int | None) -> LoopSettings:
         shuffle=training.shuffle,
         drop_last=training.drop_last,
         early_stop=early_stop_of(training),
-        precision="bf16" if training.precision == "bf16" else "fp32",
-    )
-
-
-def _each(inputs: Any) -> Inputs:
-    if isinstance(inputs, Mapping):
-        return {name: as_tensor(values) for name, values in inputs.items()}
-    return as_tensor(inputs)
-
-
-def _batch(collated: Any, index: Tensor) -> Batch:
-    """What the team's `collate` returned, as a batch of the rows `index`."""
-    match collated:
-        case Batch():
-            return replace(collated, index=index)
-        case (Tensor() | dict() as inputs, Tensor() | None as targets):
-            return Batch(inputs, targets, index)
-    raise RecipeError(
-        f"collate returned a {type(collated).__name__}",
-        key="recipe.collate",
-        advice="return (inputs, targets): a tensor, or tensors by name, and the targets",
+        precision="fp32" if training.precision == "auto" else training.precision,
+        row_weights=balanced_weights(torch.from_numpy(examples.targets)) if training.sampler == "balanced" else None,
     )

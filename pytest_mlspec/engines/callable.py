@@ -26,6 +26,7 @@ from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
 from pytest_mlspec.evidence import Array, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Resume, Train
+from pytest_mlspec.recipe.oversampling import training_examples
 from pytest_mlspec.recipe.protocol import Examples, Inputs, Recipe
 from pytest_mlspec.recipe.work import Result, Work
 
@@ -72,7 +73,7 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
         weights_digest=weights,
         predictions_digest=predictions.digest(predicted),
         examples_digest=work.prepared.digest,
-        notes=(*work.recipe.notes, predictions.START_NOTE),
+        notes=(*work.recipe.notes, *work.prepared.notes, predictions.START_NOTE),
         seconds=fitted.seconds,
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
         predictions=kind,
@@ -92,18 +93,22 @@ def prediction_kind(work: Work) -> Kind:
 
 @dataclass(frozen=True)
 class FittedCallable:
-    """What the team's fit returned; `classes` is 0 for a regression, `seconds` is what the fit took."""
+    """What the team's fit returned; `classes` is 0 for a regression, `seconds` is what the fit took.
+
+    `row` is the shape of the values of a row, where it has several.
+    """
 
     value: Any
     recipe: Recipe
     kind: Kind
     classes: int
     seconds: float
+    row: tuple[int, ...] = ()
     # The team's code may compute in single precision and answer in double; nothing tells.
     dtype: str = "float32"
 
     def __call__(self, inputs: Inputs) -> FloatArray:
-        """Probabilities [N, C] or values [N] for prepared inputs."""
+        """Probabilities [N, C] or values [N, …] for prepared inputs."""
         rows = len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
         return predictions.checked(
             self._predict(inputs),
@@ -112,6 +117,7 @@ class FittedCallable:
             classes=self.classes,
             source="predict",
             key="recipe.predict",
+            row=self.row,
         )
 
     def outputs(self, examples: Examples) -> NDArray[Any]:
@@ -132,7 +138,8 @@ class FittedCallable:
 def _fit(work: Work, seed: int) -> FittedCallable:
     recipe, prepared = work.recipe, work.prepared
     assert recipe.fit is not None, "a recipe for the engine callable has a fit"
-    examples = {name: prepared.splits[name] for name in _FITTED_ON if len(prepared.splits.get(name, ()))}
+    splits = {**prepared.splits, "train": training_examples(prepared, work.spec)}
+    examples = {name: splits[name] for name in _FITTED_ON if len(splits.get(name, ()))}
     seed_generators(seed, with_torch=torch_is_installed())
     started = time.perf_counter()
     value = recipe.fit(examples, seed=seed)
@@ -141,7 +148,8 @@ def _fit(work: Work, seed: int) -> FittedCallable:
         raise RecipeError(
             "fit returned nothing", key="recipe.fit", advice="return what predict needs, such as the model"
         )
-    return FittedCallable(value, recipe, prediction_kind(work), len(prepared.classes), seconds)
+    row = prepared.splits["train"].targets.shape[1:]
+    return FittedCallable(value, recipe, prediction_kind(work), len(prepared.classes), seconds, row)
 
 
 def _history(value: Any) -> FloatArray:

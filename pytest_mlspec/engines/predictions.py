@@ -3,9 +3,11 @@
     kind            array                                                  loss
     probabilities   [N, C], rows that sum to 1                             log loss
     labels          [N, C], 1 for the predicted class, 0 for the others    share of wrong rows
-    values          [N]                                                    mean squared error
+    values          [N], or [N, …] in the shape of the inputs              mean squared error
+    clusters        [N], the number of the cluster                         that of `clusters.py`
+    tokens          [N, L - 1, 2], as `own_targets.py` says                the declared one
 
-Shape letters: N rows, C classes.
+Shape letters: N rows, C classes, L positions of a text.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from pytest_mlspec.errors import RecipeError, TrainingError
 
 FloatArray = NDArray[np.float64]
-Kind = Literal["probabilities", "labels", "values"]
+Kind = Literal["probabilities", "labels", "values", "clusters", "tokens"]
 
 START_NOTE = "the loss before training is that of the best constant prediction"
 """What an engine notes that sees no model before its fit."""
@@ -29,8 +31,10 @@ START_NOTE = "the loss before training is that of the best constant prediction"
 _SUM_TOLERANCE = 1e-4
 
 
-def checked(outputs: Any, *, kind: Kind, rows: int, classes: int, source: str, key: str) -> FloatArray:
-    """`outputs` as predictions for `rows` rows.
+def checked(
+    outputs: Any, *, kind: Kind, rows: int, classes: int, source: str, key: str, row: tuple[int, ...] = ()
+) -> FloatArray:
+    """`outputs` as predictions for `rows` rows; `row` is the shape of the values of one.
 
     `source` names what made them, `key` where it stands in the spec. Raises RecipeError where shape or sums do not fit the
     kind, TrainingError where a value is not finite.
@@ -39,25 +43,31 @@ def checked(outputs: Any, *, kind: Kind, rows: int, classes: int, source: str, k
         values = np.array(outputs, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"{source} gives a {type(outputs).__name__}, not an array of numbers", key=key) from error
-    expected = (rows,) if kind == "values" else (rows, classes)
-    if values.shape == (rows, 1) and kind == "values":
+    one_a_row = kind in ("values", "clusters")
+    expected = (rows, *row) if one_a_row else (rows, classes)
+    if values.shape == (rows, 1) and expected == (rows,):
         values = values[:, 0]
     if values.shape != expected:
-        wanted = "one value a row" if kind == "values" else f"the probabilities of {classes} classes"
+        wanted = "the shape of the inputs" if row else "one value a row"
+        wanted = wanted if one_a_row else f"the probabilities of {classes} classes"
         raise RecipeError(
             f"{source} gives an array of shape {list(values.shape)}, expected {list(expected)}: {wanted}", key=key
         )
+    demand_finite(values, source=source, key=key)
+    if not one_a_row:
+        _check_sums(values, source, key)
+    return values
+
+
+def demand_finite(values: FloatArray, *, source: str, key: str) -> None:
+    """Raises TrainingError where a prediction [N, …] is not finite."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        row = int(bad[0][0])
         raise TrainingError(
-            f"{source} gives {values[tuple(bad[0])]} for row {row + 1} of {rows}",
+            f"{source} gives {values[tuple(bad[0])]} for row {int(bad[0][0]) + 1} of {len(values)}",
             key=key,
             advice="look at the check `data`: is every input finite?",
         )
-    if kind != "values":
-        _check_sums(values, source, key)
-    return values
 
 
 def _check_sums(probabilities_NC: FloatArray, source: str, key: str) -> None:
@@ -100,15 +110,14 @@ def loss(predicted: FloatArray, targets_N: NDArray[Any], kind: Kind) -> float:
 
 
 def best_constant(targets_N: NDArray[Any], kind: Kind, classes: int) -> FloatArray:
-    """The one prediction with the lowest loss on `targets_N`: class shares [C], the commonest class [C], or the mean [1]."""
+    """The one prediction with the lowest loss: class shares [C], the commonest class [C], or the mean, [1] or of each column."""
     if kind == "values":
-        return np.array([np.mean(targets_N, dtype=np.float64)])
+        return np.atleast_1d(np.mean(targets_N, axis=0, dtype=np.float64))
     shares_C = np.bincount(targets_N, minlength=classes) / len(targets_N)
     return np.eye(classes)[shares_C.argmax()] if kind == "labels" else shares_C
 
 
 def loss_of_constant(constant: FloatArray, targets_N: NDArray[Any], kind: Kind) -> float:
     """The loss where every row gets the prediction `constant`, as `best_constant` returns it."""
-    rows = len(targets_N)
-    predicted = np.full(rows, constant[0]) if kind == "values" else np.broadcast_to(constant, (rows, len(constant)))
-    return loss(predicted, targets_N, kind)
+    shape = targets_N.shape if kind == "values" else (len(targets_N), len(constant))
+    return loss(np.broadcast_to(constant, shape), targets_N, kind)

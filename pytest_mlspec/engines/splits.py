@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import nn
 
 from pytest_mlspec.engines.assembly import Assembly
@@ -15,7 +16,7 @@ from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.language.spec import Training
 from pytest_mlspec.quantities import METRICS, Metric
 from pytest_mlspec.recipe.protocol import Examples
-from pytest_mlspec.recipe.scoring import Predictions, metric_value
+from pytest_mlspec.recipe.scoring import as_predictions, metric_value
 from pytest_mlspec.training.evaluation import mean_loss, model_outputs
 from pytest_mlspec.training.loop import Evaluate
 from pytest_mlspec.training.state import State
@@ -26,7 +27,13 @@ class Splits:
 
     def __init__(self, assembly: Assembly, examples: Mapping[str, Examples]) -> None:
         self._assembly = assembly
-        self._targets = {name: rows.targets for name, rows in examples.items() if len(rows)}
+        scale = assembly.declared.scale
+        self._targets = {
+            name: rows.targets if scale is None else scale.restored(torch.from_numpy(rows.targets)).numpy()
+            for name, rows in examples.items()
+            if len(rows)
+        }
+        self._inputs = {name: examples[name].inputs for name in self._targets}
         self._sources = {name: assembly.source(examples[name]) for name in self._targets}
 
     def losses(self, model: nn.Module) -> dict[str, float]:
@@ -53,8 +60,8 @@ class Splits:
             return None
 
         def measure(state: State) -> dict[str, float]:
-            measured = {} if held_out is None else {f"{held_out}.loss": self.loss(state.model, held_out)}
-            predicted = {split: self._predictions(state.model, split) for split, _ in monitored}
+            measured = {} if held_out is None else {f"{held_out}.loss": self.loss(state.evaluated, held_out)}
+            predicted = {split: self._predictions(state.evaluated, split) for split, _ in monitored}
             for split, metric in monitored:
                 measured[f"{split}.{metric.name}"] = self._score(metric, predicted[split], split)
             return measured
@@ -63,12 +70,13 @@ class Splits:
 
     def _score(self, metric: Metric, predicted: FloatArray, split: str) -> float:
         classes = self._assembly.prepared.classes
-        predictions = Predictions(predicted.argmax(axis=1), predicted) if classes else Predictions(values=predicted)
+        predictions = as_predictions(predicted, self._assembly.declared.kind, self._inputs[split])
         return metric_value(metric, self._targets[split], predictions, classes=classes, counted=self._assembly.positive)
 
     def _predictions(self, model: nn.Module, split: str) -> FloatArray:
-        outputs = model_outputs(model, self._sources[split], self._assembly.evaluation_rows)
-        return self._assembly.declared.predictions(outputs, of=split)
+        assembly = self._assembly
+        outputs = model_outputs(model, self._sources[split], assembly.evaluation_rows, read=assembly.declared.read)
+        return assembly.declared.predictions(outputs, of=split)
 
 
 def _monitored(training: Training, splits: Iterable[str]) -> list[tuple[str, Metric]]:

@@ -20,27 +20,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pytest_mlspec.engines.assembly import Assembly, assemble
+from pytest_mlspec.engines.fitting import fitted
 from pytest_mlspec.engines.generators import seed_of
-from pytest_mlspec.engines.live import Live
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import FloatArray, as_arrays, digest
 from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.evidence import Array, Interruption, TrainingRun
+from pytest_mlspec.evidence import Array, Cost, Interruption, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
 from pytest_mlspec.training import checkpoint
 from pytest_mlspec.training.batches import Batch, forward
+from pytest_mlspec.training.determinism import deterministic_algorithms
 from pytest_mlspec.training.evaluation import evaluation_mode
 from pytest_mlspec.training.history import History
-from pytest_mlspec.training.loop import NonFiniteError, fit
+from pytest_mlspec.training.instruments import Machine
 from pytest_mlspec.training.seeding import perturb
 from pytest_mlspec.training.state import State
 from pytest_mlspec.training.weights import load_weights, save_weights, weights_digest
 
 WEIGHTS = "weights.safetensors"
 _CHECKPOINT = "checkpoint"
+# Above this share, the average is more of where the training began than a reader would think.
+_START_OF_AVERAGE = 0.1
 
 
 def run(job: Train | Interrupt | Resume, work: Work) -> Result:
@@ -49,7 +52,7 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
     Raises TrainingError where no step can be taken or a loss is not finite, RecipeError where a part of the recipe does not
     fit, UserCodeError for an exception of the team's code.
     """
-    with from_outside("the training", key="model"):
+    with from_outside("the training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
         return _interrupt(job, work) if isinstance(job, Interrupt) else _run(job, work)
 
 
@@ -71,29 +74,36 @@ class TorchPredictor:
     dtype: Literal["float32", "float64"] = "float32"
 
     def __call__(self, inputs: Inputs) -> FloatArray:
-        """Probabilities [N, C] or values [N] for prepared inputs."""
-        rows = len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
-        examples = Examples(inputs, np.zeros(rows, dtype=self.assembly.examples.targets.dtype), np.arange(rows))
-        return self.assembly.declared.predictions(self._forward(examples))
+        """Probabilities [N, C], values [N, …] or tokens [N, L - 1, 2] for prepared inputs."""
+        array = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
+        declared, rows = self.assembly.declared, np.arange(len(array))
+        targets = (
+            array if declared.kind == "tokens" else np.zeros(len(array), dtype=self.assembly.examples.targets.dtype)
+        )
+        batch = self._batch(Examples(inputs, targets, rows))
+        return declared.predictions(declared.read(self._forward(batch), batch))
 
     def outputs(self, examples: Examples) -> NDArray[Any]:
         """What the module itself returns for `examples` as one batch: logits, where the loss takes those."""
-        outputs = self._forward(examples)
+        outputs = self._forward(self._batch(examples)).cpu()
         return (outputs if outputs.dtype == torch.float64 else outputs.float()).numpy()
 
     def precise(self) -> TorchPredictor:
         """The same model in double precision; this one, where it cannot compute in that."""
         try:
             double = replace(self, module=copy.deepcopy(self.module).double(), dtype="float64")
-            return double if double._forward(self.assembly.examples.take(np.arange(1))).dtype == torch.float64 else self
+            one = double._batch(self.assembly.examples.take(np.arange(1)))
+            return double if double._forward(one).dtype == torch.float64 else self
         except Exception:  # whatever the team's forward raises where it makes tensors of its own in single precision
             return self
 
-    def _forward(self, examples: Examples) -> Tensor:
-        batch = self.assembly.source(examples).fetch(torch.arange(len(examples)))
+    def _batch(self, examples: Examples) -> Batch:
+        return self.assembly.source(examples).fetch(torch.arange(len(examples)))
+
+    def _forward(self, batch: Batch) -> Tensor:
         with evaluation_mode(self.module), torch.no_grad():
             outputs: Tensor = forward(self.module, _cast(batch, getattr(torch, self.dtype)))
-        return outputs.cpu()
+        return outputs
 
 
 def _run(job: Train | Resume, work: Work) -> Result:
@@ -113,10 +123,11 @@ def _run(job: Train | Resume, work: Work) -> Result:
         assert isinstance(saved.evidence, Interruption)
         interruption = saved.evidence
         checkpoint.restore(state, saved.file(f"{_CHECKPOINT}/{checkpoint.STATE}").parent)
-    losses_before = interruption.losses_before if interruption else splits.losses(state.model)
-    history = _fit(state, assembly, splits, work)
+    losses_before = interruption.losses_before if interruption else splits.losses(state.evaluated)
+    machine = Machine(assembly.device.device)
+    history = fitted(state, assembly, splits, work, declared=job if isinstance(job, Train) else None, machine=machine)
 
-    predictions = splits.predictions(state.model)
+    predictions = splits.predictions(state.evaluated)
     evidence = TrainingRun(
         engine="torch",
         seed=seed,
@@ -135,19 +146,48 @@ def _run(job: Train | Resume, work: Work) -> Result:
         learning_rate_S=Array.of(history.learning_rate_S),
         epochs_log=history.epochs_log,
         losses_before=losses_before,
-        losses=splits.losses(state.model),
-        weights_digest=weights_digest(state.model),
+        losses=splits.losses(state.evaluated),
+        weights_digest=weights_digest(state.evaluated),
         predictions_digest=digest(predictions),
         examples_digest=assembly.prepared.digest,
         resumed_at=interruption.step if interruption else None,
         loss_floor=assembly.loss_floor,
         predictions=assembly.declared.kind,
-        notes=assembly.notes(assembly.output_shape(state.model)),
+        notes=(*assembly.notes(assembly.output_shape(state.evaluated)), *_notes(state, assembly)),
         seconds=float(history.seconds_E.sum()),
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
+        skipped_steps=history.skipped_steps,
+        update_ratio_U=Array.of(history.update_ratio_U),
+        update_step_U=Array.of(history.update_step_U),
+        cost=_cost(history, machine),
     )
-    save_weights(state.model, work.folder / WEIGHTS)
+    save_weights(state.evaluated, work.folder / WEIGHTS)
     return Result(evidence, as_arrays(predictions))
+
+
+def _notes(state: State, assembly: Assembly) -> list[str]:
+    """What the training itself has to tell its reader."""
+    notes = list(state.notes)
+    if state.average is not None and (share := state.average.share_of_start(state.step)) > _START_OF_AVERAGE:
+        notes.append(
+            f"{share:.0%} of the average are the weights after the first of {state.step} steps: for so few steps,"
+            " train.ema should be lower"
+        )
+    return notes
+
+
+def _cost(history: History, machine: Machine) -> Cost:
+    rows, seconds = int(history.rows_S.sum()), float(history.seconds_E.sum())
+    utilisation = machine.utilisation
+    return Cost(
+        rows,
+        rows / seconds if seconds else 0.0,
+        history.phase_seconds,
+        machine.peak_memory,
+        machine.peak_device_memory,
+        utilisation.share,
+        utilisation.reason,
+    )
 
 
 def _interrupt(job: Interrupt, work: Work) -> Result:
@@ -158,13 +198,13 @@ def _interrupt(job: Interrupt, work: Work) -> Result:
     assembly = assemble(work, steps=job.steps)
     splits = Splits(assembly, assembly.prepared.splits)
     state = assembly.new_state(seed_of(job, work))
-    losses_before = splits.losses(state.model)
+    losses_before = splits.losses(state.evaluated)
     at = _step_at(job.at, assembly.total_steps)
-    _fit(state, assembly, splits, work, until=at)
+    fitted(state, assembly, splits, work, until=at)
     if state.stopped_early:
         at = _step_at(job.at, state.step)
         state = assembly.new_state(state.seed)
-        _fit(state, assembly, splits, work, until=at)
+        fitted(state, assembly, splits, work, until=at)
     checkpoint.save(state, work.folder / _CHECKPOINT)
     return Result(Interruption(at, losses_before))
 
@@ -174,24 +214,6 @@ def _step_at(share: float, steps: int) -> int:
     if steps < 2:
         raise TrainingError("a training of 1 step cannot be interrupted", key="train", advice="train for more steps")
     return min(max(1, round(share * steps)), steps - 1)
-
-
-def _fit(state: State, assembly: Assembly, splits: Splits, work: Work, until: int | None = None) -> History:
-    order = assembly.settings.order(len(assembly.examples), state.seed)
-    live = Live(work.report, state, total_steps=assembly.total_steps, steps_per_epoch=order.steps_per_epoch)
-    try:
-        return fit(
-            state,
-            live.watched(assembly.source(assembly.examples)),
-            settings=assembly.settings,
-            loss=assembly.loss,
-            training_step=assembly.recipe.training_step,
-            evaluate=splits.after_epoch(work.spec.train) if assembly.batches is None else None,
-            on_epoch=live.on_epoch,
-            until=until,
-        )
-    except NonFiniteError as error:  # the core knows positions; users know the rows of their source
-        raise NonFiniteError(error.what, assembly.examples.index[list(error.rows)].tolist()) from error
 
 
 def _cast(batch: Batch, dtype: torch.dtype) -> Batch:

@@ -5,7 +5,6 @@ Torch and scikit-learn are imported when a point is called, never before, and to
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,13 +14,16 @@ from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.language import names
-from pytest_mlspec.language.spec import Spec, Split, Use
-from pytest_mlspec.recipe import columns, steps, transform
+from pytest_mlspec.language.spec import Data, Spec, Split, Use
+from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.recipe import steps, transform
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
+from pytest_mlspec.recipe.datasets import Datasets, datasets_of, read_once
+from pytest_mlspec.recipe.prepare import own
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
 from pytest_mlspec.recipe.resolve import resolve
-from pytest_mlspec.recipe.rows import as_loaded
-from pytest_mlspec.recipe.splitting import split_rows
+from pytest_mlspec.recipe.rows import as_loaded, as_splits
+from pytest_mlspec.recipe.splitting import fold_of, split_rows
 
 # Losses of one output a row, whatever the number of classes.
 _ONE_OUTPUT = frozenset({"binary_cross_entropy_with_logits", "binary_cross_entropy", "soft_margin", "hinge_embedding"})
@@ -39,10 +41,12 @@ def build(
     spec: Spec, *, task: str, root: Path, allowed: Sequence[str] = (), without: frozenset[str] = frozenset()
 ) -> Built:
     """Every point that `spec` declares for its engine, but for those in `without`, which the recipe supplies."""
-    builder = _Builder(spec, task, root, tuple(allowed))
+    builder = _Builder(spec, task, root, tuple(allowed), collated="collate" in without)
     makers = {
         "load": builder.load,
+        "datasets": builder.datasets,
         "split": builder.split,
+        "fold": builder.fold,
         "fit_prepare": builder.fit_prepare,
         "prepare": builder.prepare,
         "build_model": builder.build_model,
@@ -56,7 +60,7 @@ def build(
 
 def default_loss(task: str) -> str:
     """The loss of a task whose spec declares none."""
-    return "mse" if task == "regression" else "cross_entropy"
+    return TASKS[task].loss
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,15 @@ class _Builder:
     task: str
     root: Path
     allowed: tuple[str, ...]
+    collated: bool = False
+
+    @property
+    def _supervised(self) -> bool:
+        return TASKS[self.task].supervised
+
+    @property
+    def _split(self) -> Split:
+        return self.spec.data.split if self.spec.data else Split()
 
     @property
     def given(self) -> frozenset[str]:
@@ -78,48 +91,85 @@ class _Builder:
             "schedule": train.schedule,
         }
         paths = {name for name, use in uses.items() if use and use.is_path}
+        paths |= {"load"} if any(use.is_path for use in (self._split.files or {}).values()) else set()
         is_own = any(step.is_path for step in data.prepare) if data else False
         return frozenset(paths | ({"fit_prepare", "prepare"} if is_own else set()))
 
     def load(self) -> Callable[[], Any] | None:
         data = self.spec.data
-        if data is None or data.source is None:
+        if data is None:
             return None
-        source, key = data.source, "data.source"
-        if not source.is_path:
-            from pytest_mlspec import sources
-
-            return partial(sources.load, source, root=self.root, target=data.target, drop=data.drop)
-        function = self._called(source, (), key=key)
+        if data.split.files:
+            parts = {split: self._file(use, f"data.split.files.{split}") for split, use in data.split.files.items()}
+            return lambda: as_splits({split: part() for split, part in parts.items()}, key="data.split", name="files")
+        if data.source is None:
+            return None
+        source, read = data.source, self._source(data.source, "data.source")
 
         def load() -> Rows | dict[str, Rows]:
-            found = function(**source.arguments)
-            rows = as_loaded(found, key=key, name=source.use, target=data.target, drop=data.drop)
-            if not isinstance(rows, Rows) and "split" in data.model_fields_set:
-                raise RecipeError(f"{source.use} gives its own splits", key="data.split", advice="remove this key")
+            rows = read()
+            if not isinstance(rows, Rows) and "test" in data.split.model_fields_set:
+                raise RecipeError(f"{source.use} gives its own splits", key="data.split.test", advice="remove this key")
             return rows
 
         return load
 
-    def split(self) -> Callable[[Rows], Mapping[str, Rows]]:
-        return partial(split_rows, split=self.spec.data.split if self.spec.data else Split())
+    def _file(self, source: Use, key: str) -> Callable[[], Rows]:
+        """What reads the rows of one split."""
+        read = self._source(source, key)
+
+        def read_split() -> Rows:
+            rows = read()
+            if not isinstance(rows, Rows):
+                raise RecipeError(f"{source.use} gives its own splits", key=key, advice="name it as data.source alone")
+            return rows
+
+        return read_split
+
+    def _source(self, source: Use, key: str) -> Callable[[], Rows | dict[str, Rows]]:
+        """What reads the source that stands at `key`: a file or a data set by name, or the user's function."""
+        data = self.spec.data or Data()
+        as_declared: dict[str, Any] = {
+            "key": key,
+            "target": data.target,
+            "drop": data.drop,
+            "labelled": self._supervised,
+        }
+        if not source.is_path:
+            from pytest_mlspec import sources
+
+            return partial(sources.load, source, root=self.root, **as_declared)
+        function = self._called(source, (), key=key)
+
+        def read() -> Rows | dict[str, Rows]:
+            found = read_once(function(**source.arguments), self.spec, key=key, name=source.use)
+            return as_loaded(found, name=source.use, **as_declared)
+
+        return read
+
+    def datasets(self) -> Callable[[], Datasets] | None:
+        source = self.spec.data and self.spec.data.source
+        if not source or not source.is_path:
+            return None
+        function = self._called(source, (), key="data.source")
+        open_again = partial(function, **source.arguments)
+        return partial(datasets_of, open_again, self.spec, key="data.source", name=source.use)
+
+    def split(self) -> Callable[[Rows | Mapping[str, Rows]], Mapping[str, Rows]]:
+        return partial(split_rows, split=self._split)
+
+    def fold(self) -> Callable[[Mapping[str, Rows], int], Mapping[str, Rows]] | None:
+        split = self._split
+        return None if split.folds is None else lambda splits, number: fold_of(splits, split, number)
 
     def fit_prepare(self) -> Callable[[Rows], transform.Fitted]:
         makers = self._steps()
-        return lambda rows: transform.fit(makers, rows.features, rows.targets)
-
-    def prepare(self) -> Callable[[Rows, transform.Fitted], Examples]:
         # an estimator computes in double precision, and a pipeline of the user may go by the names of its columns
         sklearn = self.spec.train.engine == "sklearn"
-        dtype = "float64" if sklearn else "float32"
+        return partial(transform.fit, makers, dtype="float64" if sklearn else "float32", columns_by_name=sklearn)
 
-        def prepare(rows: Rows, fitted: transform.Fitted) -> Examples:
-            features = fitted.apply(rows.features)
-            by_name = sklearn and not fitted.steps and hasattr(features, "columns")
-            inputs = columns.as_columns(features) if by_name else columns.as_numbers(features, dtype)
-            return Examples(inputs, rows.targets, rows.index)
-
-        return prepare
+    def prepare(self) -> Callable[[Rows, transform.Fitted], Examples]:
+        return lambda rows, fitted: fitted.examples(rows)
 
     def build_model(self) -> Callable[[Prepared], Any] | None:
         model, engine = self.spec.model, self.spec.train.engine
@@ -127,20 +177,31 @@ class _Builder:
             return None
         if model.is_path:
             make = self._called(model, (), key="model")
-            finish = _as_estimator if engine == "sklearn" else _as_module
+            finish = partial(_as_estimator, task=self.task) if engine == "sklearn" else _as_module
             return lambda prepared: finish(make(**model.arguments), model.use)
         if engine == "sklearn":
-            return lambda prepared: _estimator(model)
+            return lambda prepared: _estimator(model, self.task)
         if model.use not in names.MODELS:
             raise RecipeError(f"unknown model {model.use!r}", key="model", advice=did_you_mean(model.use, names.MODELS))
         loss = self.spec.train.loss.use if self.spec.train.loss else default_loss(self.task)
-        return partial(_mlp, model, loss)
 
-    def loss(self) -> Callable[[Any, Any], Any]:
+        def build_model(prepared: Prepared) -> Any:
+            from pytest_mlspec.recipe.models import building
+
+            outputs = 1 if loss in _ONE_OUTPUT or not prepared.classes else len(prepared.classes)
+            return building.build(model, prepared, outputs=outputs, collated=self.collated)
+
+        return build_model
+
+    def loss(self) -> Callable[[Any, Any], Any] | None:
         loss = self.spec.train.loss or Use(use=default_loss(self.task))
         if not loss.is_path:
-            from pytest_mlspec.training import losses
+            if names.BALANCED in loss.arguments.values():
+                return None  # the engine builds it: it knows the training rows
+            from pytest_mlspec.training import losses, next_token
 
+            if self.task == "language_model":
+                return next_token.build(loss.use, loss.arguments)
             return losses.build(loss.use, loss.arguments)
         found = resolve(loss.use, root=self.root, key="train.loss", allowed=self.allowed)
         if isinstance(found, type):
@@ -173,7 +234,7 @@ class _Builder:
     def _steps(self) -> list[steps.MakeStep]:
         makers: list[steps.MakeStep] = []
         for use in self.spec.data.prepare if self.spec.data else (Use(use="standard"),):
-            makers += [self._users_step(use)] if use.is_path else steps.built_steps(use.use)
+            makers += [self._users_step(use)] if use.is_path else steps.built_steps(use, root=self.root)
         return makers
 
     def _users_step(self, use: Use) -> steps.MakeStep:
@@ -181,14 +242,14 @@ class _Builder:
         found = resolve(use.use, root=self.root, key=key, allowed=self.allowed)
         if isinstance(found, type) or not hasattr(found, "transform"):
             check_call(found, (), use.arguments, key=key, name=use.use)
-            make: steps.MakeStep = partial(guarded(found, key=key, name=use.use), **use.arguments)
+            make: Callable[[], Any] = partial(guarded(found, key=key, name=use.use), **use.arguments)
         elif use.arguments:
             raise RecipeError(
                 f"{use.use} is an object, and takes no arguments", key=key, advice="name its class, or a function"
             )
         else:
-            make = steps.copied(found)
-        return lambda: steps.UsersStep(make(), use.use)
+            make = own.copied(found)
+        return lambda: own.UsersStep(make(), use.use)
 
     def _called(self, use: Use, positional: Sequence[str], *, key: str) -> Callable[..., Any]:
         """The user's function behind `use`, checked to take these arguments and those of the spec."""
@@ -199,24 +260,11 @@ class _Builder:
         return guarded(found, key=key, name=use.use)
 
 
-def _mlp(model: Use, loss: str, prepared: Prepared) -> Any:
-    from pytest_mlspec.recipe.models import MLP
-
-    inputs = prepared.splits["train"].inputs
-    if isinstance(inputs, Mapping):
-        raise RecipeError(
-            f"the model mlp takes one array, and prepare gives {len(inputs)}: {', '.join(inputs)}", key="model"
-        )
-    outputs = 1 if loss in _ONE_OUTPUT or not prepared.classes else len(prepared.classes)
-    return MLP(math.prod(inputs.shape[1:]), outputs, **model.arguments)
-
-
-def _estimator(model: Use) -> Any:
-    if model.use not in names.ESTIMATORS:
-        raise RecipeError(
-            f"unknown estimator {model.use!r}", key="model", advice=did_you_mean(model.use, names.ESTIMATORS)
-        )
-    kind = getattr(import_module(names.ESTIMATORS[model.use]), model.use)
+def _estimator(model: Use, task: str) -> Any:
+    table = names.ESTIMATORS_OF_TASK.get(task, names.ESTIMATORS)
+    if model.use not in table:
+        raise RecipeError(f"unknown estimator {model.use!r}", key="model", advice=did_you_mean(model.use, table))
+    kind = getattr(import_module(table[model.use]), model.use)
     known = kind().get_params(deep=False)
     for argument in model.arguments:
         if argument not in known:
@@ -235,10 +283,15 @@ def _as_module(model: Any, name: str) -> Any:
     return model
 
 
-def _as_estimator(model: Any, name: str) -> Any:
-    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+def _as_estimator(model: Any, name: str, *, task: str) -> Any:
+    methods = ("fit", "transform", "inverse_transform") if task == "reconstruction" else ("fit", "predict")
+    if isinstance(model, type) or not all(hasattr(model, method) for method in methods):
         raise RecipeError(
-            f"{name} gives a {type(model).__name__}, and the engine sklearn needs an estimator with fit and predict",
+            f"{name} gives a {type(model).__name__}, and the task {task} with the engine sklearn needs an estimator with"
+            f" {', '.join(methods[:-1])} and {methods[-1]}",
             key="model",
+            advice="for a row that it was not fitted on, a clusterer must have a predict"
+            if task == "clustering"
+            else "",
         )
     return model

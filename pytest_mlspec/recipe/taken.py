@@ -6,15 +6,18 @@ import inspect
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.language.spec import Data, Spec
-from pytest_mlspec.language.task import task_of
+from pytest_mlspec.language.task import TASKS, facts_of, task_of
 from pytest_mlspec.recipe import built
+from pytest_mlspec.recipe.augmentation import changes
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
+from pytest_mlspec.recipe.datasets import datasets_of, read_once, with_datasets
 from pytest_mlspec.recipe.protocol import POINTS, Recipe
 from pytest_mlspec.recipe.resolve import attribute, resolve, resolve_module
 from pytest_mlspec.recipe.rows import as_loaded, as_splits
@@ -57,7 +60,7 @@ def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Re
     task = task_of(spec)
     if task is None:
         raise RecipeError(
-            "what is learned cannot be told", key="task", advice="write `task:` binary, multiclass or regression"
+            "what is learned cannot be told", key="task", advice=f"write `task:` {', '.join(TASKS)}"
         )
     taken, floor = _taken(spec, root, allowed) if spec.recipe else ({}, None)
     _refuse_twice(spec, taken)
@@ -71,7 +74,10 @@ def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Re
             raise RecipeError(
                 f"the engine {engine} needs {name}", key=key, advice=f"{either}define {_signature(name)} in the recipe"
             )
-    return Recipe(task=task, given=declared.given | taken.keys(), loss_floor=0.0 if floor is None else floor, **points)
+    given = declared.given | taken.keys() & frozenset(POINTS)
+    points = with_datasets(points, spec, given)
+    augment = changes(spec.data.augment, root=root, allowed=allowed) if spec.data else ()
+    return Recipe(task=task, given=given, loss_floor=0.0 if floor is None else floor, augment=augment, **points)
 
 
 def _taken(spec: Spec, root: Path, allowed: Sequence[str]) -> tuple[dict[str, Callable[..., Any]], float | None]:
@@ -137,7 +143,17 @@ def _in_form(points: dict[str, Callable[..., Any]], spec: Spec) -> dict[str, Cal
     formed = dict(points)
     if (load := points.get("load")) is not None:
         data = spec.data or Data()
-        formed["load"] = lambda: as_loaded(load(), key="recipe.load", name="load", target=data.target, drop=data.drop)
+        facts = facts_of(spec)
+        supervised = facts is None or facts.supervised
+        formed["datasets"] = partial(datasets_of, load, spec, key="recipe.load", name="load")
+        formed["load"] = lambda: as_loaded(
+            read_once(load(), spec, key="recipe.load", name="load"),
+            key="recipe.load",
+            name="load",
+            target=data.target,
+            drop=data.drop,
+            labelled=supervised,
+        )
     if (split := points.get("split")) is not None:
         formed["split"] = lambda rows: as_splits(split(rows), key="recipe.split", name="split")
     if (build_model := points.get("build_model")) is not None:
@@ -153,6 +169,7 @@ def _refuse_twice(spec: Spec, taken: Mapping[str, object]) -> None:
     declared |= {"model"} if spec.model is not None else set()
     if spec.data is not None:
         declared |= {f"data.{key}" for key in ("source", "split", "prepare") if key in spec.data.model_fields_set}
+        declared |= {"data.source"} if spec.data.split.files else set()
     keys = {
         "load": "data.source",
         "split": "data.split",

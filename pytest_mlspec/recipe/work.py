@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,8 @@ from pytest_mlspec.recipe.protocol import Prepared, Recipe, Rows
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from pytest_mlspec.recipe.datasets import Datasets
 
 Report = Callable[[Mapping[str, Any]], None]
 """Takes news of a running job, such as {"epoch": 3, "epochs": 10, "loss": 0.21}, for the live progress."""
@@ -47,7 +49,7 @@ class Work:
     """One job's surroundings.
 
     `needed` holds the results of the jobs that it depends on; `folder` is empty and its own; `allowed` are the packages
-    outside the project that the spec may name.
+    outside the project that the spec may name. `profiles` is the folder for the profile of a training, where one is wanted.
     """
 
     spec: Spec
@@ -56,6 +58,7 @@ class Work:
     needed: Mapping[Job, Stored]
     report: Report
     allowed: tuple[str, ...] = ()
+    profiles: Path | None = None
 
     loaded_by_user: list[str] = field(default_factory=list)
 
@@ -71,7 +74,13 @@ class Work:
                 self.loaded_by_user.append("load")
             return recipe.load()
 
-        return replace(recipe, load=load)
+        @cache
+        def datasets() -> Datasets:
+            self.loaded_by_user.append("load")
+            assert recipe.datasets is not None, "a load of the team's own is there to be opened"
+            return recipe.datasets()
+
+        return replace(recipe, load=load, datasets=datasets if recipe.datasets else None)
 
     @property
     def unprovable(self) -> str:
@@ -86,5 +95,5 @@ class Work:
         from pytest_mlspec.recipe.packing import read_prepared
         from pytest_mlspec.recipe.preparation import prepare_all
 
-        stored = self.needed.get(Prepare())
+        stored = next((stored for job, stored in self.needed.items() if isinstance(job, Prepare)), None)
         return read_prepared(stored) if stored else prepare_all(self.recipe).prepared

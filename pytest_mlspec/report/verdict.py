@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pytest_mlspec.report.cost import cost_text
 from pytest_mlspec.session import Answer
+
+COST = "mlspec.training"
+"""The property of a training behind a claim: what it cost, in a line."""
 
 FACTS_SHOWN = 30
 
@@ -36,6 +40,9 @@ def properties(answer: Answer) -> Iterator[tuple[str, str]]:
     if answer.evidence:
         yield "mlspec.evidence", " ".join(answer.evidence)
         yield "mlspec.reused", "true" if answer.reused else "false"
+    for title, run in answer.trainings.items():
+        if cost := cost_text(title, run):
+            yield COST, cost
 
 
 def measured_text(properties: Iterable[tuple[str, object]]) -> str:
@@ -46,6 +53,11 @@ def measured_text(properties: Iterable[tuple[str, object]]) -> str:
     basis = _basis(*(values.get(f"mlspec.{name}") for name in ("seed", "n", "device")))
     reused = ", stored" if values.get("mlspec.reused") == "true" else ""
     return f"{values['mlspec.status']}: {values['mlspec.summary']}{basis}{reused}"
+
+
+def cost_lines(properties: Iterable[tuple[str, object]]) -> list[str]:
+    """What the trainings behind these claims cost, each once."""
+    return list(dict.fromkeys(str(value) for name, value in properties if name == COST))
 
 
 def _basis(seed: object, n: object, device: object) -> str:

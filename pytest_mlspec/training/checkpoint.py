@@ -27,10 +27,11 @@ from pytest_mlspec.training.state import State
 from pytest_mlspec.training.weights import assign_weights, flush_directory, read_tensors, weights_of, write_tensors
 
 _FORMAT = "pytest-mlspec checkpoint"
-_VERSION = 1
+_VERSION = 2
 STATE = "state.json"
 """The file that every checkpoint has."""
 _TENSORS = "tensors.safetensors"
+_PROGRESS = ("step", "epoch", "position", "stopped_early", "micro_rows")
 
 
 def save(state: State, directory: Path) -> None:
@@ -81,11 +82,21 @@ def restore(state: State, directory: Path) -> None:
     state.optimizer.load_state_dict(content["optimizer"])
     if state.schedule is not None:
         state.schedule.load_state_dict(content["schedule"])
+    if state.scaler is not None:
+        state.scaler.load_state_dict(content["scaler"])
+    if state.average is not None:
+        assign_weights(state.average.module, content["average"])
     state.early_stop = Progress(**content["early_stop"])
     state.record = Record.restored(content["record"])
     for name, value in content["progress"].items():
         setattr(state, name, value)
+    state.notes = list(content["notes"])
     state.rng = content["rng"]
+
+
+def verify(directory: Path) -> None:
+    """Reads the checkpoint back; raises TrainingError where it is not what was written."""
+    _read(directory)
 
 
 def _contents(state: State) -> dict[str, Any]:
@@ -94,9 +105,12 @@ def _contents(state: State) -> dict[str, Any]:
         "model": weights_of(state.model),
         "optimizer": state.optimizer.state_dict(),
         "schedule": None if state.schedule is None else state.schedule.state_dict(),
+        "scaler": None if state.scaler is None else state.scaler.state_dict(),
+        "average": None if state.average is None else weights_of(state.average.module),
         "early_stop": dict(vars(state.early_stop)),
         "record": state.record.state_dict(),
-        "progress": {name: getattr(state, name) for name in ("step", "epoch", "position", "stopped_early")},
+        "progress": {name: getattr(state, name) for name in _PROGRESS},
+        "notes": state.notes,
         "rng": rng_state() if state.rng is None else state.rng,
     }
 
@@ -108,6 +122,8 @@ def _identity(state: State) -> dict[str, Any]:
         "optimizer": type(state.optimizer).__name__,
         "parameter groups": [len(group["params"]) for group in state.optimizer.param_groups],
         "schedule": None if schedule is None else f"{type(schedule.scheduler).__name__} per {schedule.interval}",
+        "scaler": "none" if state.scaler is None else "a scale of the loss, for fp16",
+        "average": "none" if state.average is None else f"decay {state.average.decay}",
         "seed": state.seed,
     }
 

@@ -1,6 +1,6 @@
 """What every step and epoch left behind, recorded without a synchronisation per step.
 
-Shape letters: S optimiser steps, E epochs.
+Shape letters: S optimiser steps, E epochs, U sampled steps.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from pytest_mlspec.errors import TrainingError
 
 FloatArray = NDArray[np.float64]
 
+# From 2^16, where torch begins, the scale of the loss is then below one: it is not the scale.
+SKIPPED_IN_A_ROW = 20
+
 
 @dataclass(frozen=True)
 class History:
@@ -28,6 +31,10 @@ class History:
     optimiser found them); `learning_rate_S` that of the first parameter group; `rows_S` the rows of the step.
     `epochs_log` holds the metrics of each epoch, with `train.loss`, the mean over its rows; `seconds_E` the time of its
     steps, without the evaluation. `stopped` says why the training ended; `best_epoch` is set by an early stop.
+
+    `skipped_steps` counts the steps of an fp16 training whose gradients were not finite in that precision: the weights stayed
+    as they were, and the schedule and the rows went on. `update_ratio_U` is |update| / |weights| of the sampled steps
+    `update_step_U`; `phase_seconds` is the time of each phase, forward, backward and update estimated from those steps.
     """
 
     loss_S: FloatArray
@@ -38,6 +45,10 @@ class History:
     seconds_E: FloatArray
     stopped: str
     best_epoch: int | None
+    skipped_steps: int
+    update_ratio_U: FloatArray
+    update_step_U: NDArray[np.int64]
+    phase_seconds: Mapping[str, float]
 
     def __len__(self) -> int:
         return len(self.loss_S)
@@ -45,7 +56,7 @@ class History:
 
 @dataclass
 class Record:
-    """The history as it grows. Losses and norms wait on the device until `flush`."""
+    """The history as it grows. Losses and norms of another device than the CPU wait there until `flush`."""
 
     losses: list[float] = field(default_factory=list)
     gradient_norms: list[float] = field(default_factory=list)
@@ -55,30 +66,66 @@ class Record:
     epoch_ends: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     seconds_in_epoch: float = 0.0
+    update_ratios: list[float] = field(default_factory=list)
+    update_steps: list[int] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    sampled: dict[str, float] = field(default_factory=dict)
     _pending: list[Tensor] = field(default_factory=list)
+    _looked_at: int = 0
 
     def add_step(self, loss: Tensor, gradient_norm: Tensor, learning_rate: float, rows: int) -> None:
-        """Takes in one step; reads nothing from the device."""
+        """Takes in one step; waits for no device."""
+        if loss.is_cpu and gradient_norm.is_cpu and not self._pending:
+            self.add_numbers(loss.item(), gradient_norm.item(), learning_rate, rows)
+            return
         self._pending += [loss, gradient_norm]
         self.learning_rates.append(float(learning_rate))
         self.rows.append(rows)
+
+    def add_numbers(self, loss: float, gradient_norm: float, learning_rate: float, rows: int) -> None:
+        """Takes in one step whose numbers have been read, where none of another step is pending."""
+        self.losses.append(loss)
+        self.gradient_norms.append(gradient_norm)
+        self.learning_rates.append(float(learning_rate))
+        self.rows.append(rows)
+
+    def add_sample(self, step: int, ratio: float, seconds: Mapping[str, float]) -> None:
+        """Takes in a sampled step: its update ratio, and the time of its phases."""
+        self.update_ratios.append(ratio)
+        self.update_steps.append(step)
+        for phase, taken in seconds.items():
+            self.sampled[phase] = self.sampled.get(phase, 0.0) + taken
+
+    def add_seconds(self, phase: str, seconds: float) -> None:
+        """Takes in time of a phase that is measured as a whole."""
+        self.phases[phase] = self.phases.get(phase, 0.0) + seconds
 
     @property
     def pending(self) -> int:
         """The steps whose numbers are still on the device."""
         return len(self._pending) // 2
 
-    def flush(self) -> int | None:
-        """Reads what is pending: the one synchronisation. The first step whose loss or norm is not finite, or None."""
-        if not self._pending:
-            return None
-        first = len(self.losses)
-        values = torch.stack(self._pending).cpu().tolist()
-        self._pending.clear()
-        self.losses += values[0::2]
-        self.gradient_norms += values[1::2]
-        pairs = zip(self.losses[first:], self.gradient_norms[first:], strict=True)
-        return next((step for step, pair in enumerate(pairs, start=first) if not all(map(math.isfinite, pair))), None)
+    def flush(self, *, scaled: bool = False) -> int | None:
+        """Reads what is pending: the one synchronisation. The first step whose loss or norm is not finite, or None.
+
+        In a `scaled` training a norm that is not finite is a skipped step, until too many follow each other.
+        """
+        if self._pending:
+            values = torch.stack(self._pending).cpu().tolist()
+            self._pending.clear()
+            self.losses += values[0::2]
+            self.gradient_norms += values[1::2]
+        first, self._looked_at = self._looked_at, len(self.losses)
+        for step in range(first, len(self.losses)):
+            if not math.isfinite(self.losses[step]):
+                return step
+            if not math.isfinite(self.gradient_norms[step]) and (not scaled or self._skipped_in_a_row(step)):
+                return step
+        return None
+
+    def _skipped_in_a_row(self, step: int) -> bool:
+        last = self.gradient_norms[max(0, step + 1 - SKIPPED_IN_A_ROW) : step + 1]
+        return len(last) == SKIPPED_IN_A_ROW and not any(map(math.isfinite, last))
 
     def end_epoch(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Closes the epoch with the metrics measured after it, and returns them with `train.loss` added.
@@ -109,7 +156,17 @@ class Record:
             seconds_E=np.array(self.seconds, dtype=np.float64),
             stopped=stopped,
             best_epoch=best_epoch,
+            skipped_steps=sum(not math.isfinite(norm) for norm in self.gradient_norms),
+            update_ratio_U=np.array(self.update_ratios, dtype=np.float64),
+            update_step_U=np.array(self.update_steps, dtype=np.int64),
+            phase_seconds=self._phase_seconds(),
         )
+
+    def _phase_seconds(self) -> dict[str, float]:
+        """What was measured as a whole, and the rest of the time of the steps, shared as in the sampled ones."""
+        rest = sum(self.seconds) + self.seconds_in_epoch - self.phases.get("fetch", 0.0)
+        total = sum(self.sampled.values())
+        return {**self.phases, **{phase: rest * taken / total for phase, taken in self.sampled.items() if total}}
 
     def state_dict(self) -> dict[str, Any]:
         """What `restored` needs. To be called after `flush`."""
@@ -122,6 +179,10 @@ class Record:
             "epoch_ends": self.epoch_ends,
             "seconds": self.seconds,
             "seconds_in_epoch": self.seconds_in_epoch,
+            "update_ratios": torch.tensor(self.update_ratios, dtype=torch.float64),
+            "update_steps": torch.tensor(self.update_steps, dtype=torch.int64),
+            "phases": self.phases,
+            "sampled": self.sampled,
         }
 
     @classmethod
@@ -130,4 +191,6 @@ class Record:
         fields: dict[str, Any] = {
             name: value.tolist() if isinstance(value, Tensor) else value for name, value in state.items()
         }
-        return cls(**fields)
+        record = cls(**fields)
+        record._looked_at = len(record.losses)
+        return record

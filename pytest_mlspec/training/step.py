@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,15 +14,21 @@ from torch import Tensor
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.training.batches import Batch, forward
 from pytest_mlspec.training.losses import LossFunction, as_scalar, denominator
+from pytest_mlspec.training.memory import divided, is_out_of_memory, shrink
+from pytest_mlspec.training.nonfinite import NotFiniteError
 from pytest_mlspec.training.state import State
-from pytest_mlspec.training.update import apply_update, gradient_norm, parameters_of
+from pytest_mlspec.training.update import apply_update, clear_gradients, gradient_norm, parameters_of
 
-Precision = Literal["fp32", "bf16"]
+if TYPE_CHECKING:
+    from pytest_mlspec.training.instruments import Clock
+
+Precision = Literal["fp32", "bf16", "fp16"]
 TrainingStep = Callable[[State, Batch], Any]
 """The user's step: returns the loss of the batch, and calls backward and `state.optimizer.step()` itself, or neither."""
 
 _STEP = "recipe.training_step"
 _LOSS = "train.loss"
+_HALF: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +52,51 @@ def take_step(
     training_step: TrainingStep | None = None,
     clip_norm: float | None = None,
     precision: Precision = "fp32",
+    demand_finite: bool = False,
+    clock: Clock | None = None,
 ) -> StepResult:
     """Updates the parameters once, by the gradient of the mean loss over all rows of the micro-batches `batches`.
 
-    Changes the model and the optimiser's state alone: counters, schedule and train/eval mode are the caller's. Whether a
-    `training_step` owns backward and step is seen from what it does. Raises TrainingError where it does one half of
-    that, returns no loss, or owns the step and yet is to be clipped or to accumulate.
+    Changes the model, the optimiser's and the scaler's state alone: counters, schedule and train/eval mode are the caller's.
+    Whether a `training_step` owns backward and step is seen from what it does. Out of memory, the micro-batches of `state`
+    become smaller. With `demand_finite`, a loss or norm that lies on the CPU and is not finite raises NotFiniteError before
+    the update. Raises TrainingError where a `training_step` does one half of a step, returns no loss, or owns the step and
+    yet is to be clipped, scaled or to accumulate.
     """
-    found = compute_gradients(state, batches, loss=loss, training_step=training_step, precision=precision)
+    if state.micro_rows is not None:
+        batches = divided(batches, state.micro_rows)
+    found: Tensor | StepResult | None = None
+    try:
+        found = compute_gradients(state, batches, loss=loss, training_step=training_step, precision=precision)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    if found is None:  # outside the handler, where the exception would hold the tensors of the step
+        shrink(state, batches, owned=training_step is not None)
+        return take_step(
+            state,
+            batches,
+            loss=loss,
+            clip_norm=clip_norm,
+            precision=precision,
+            demand_finite=demand_finite,
+            clock=clock,
+        )
     if isinstance(found, StepResult):
-        if clip_norm is not None:
-            raise TrainingError(
-                "training_step steps the optimizer itself, so clip_norm cannot be applied",
-                key="train.clip_norm",
-                advice="clip in training_step, or let it return the loss alone",
-            )
+        _refuse_what_an_owner_does(state, clip_norm)
+        if demand_finite and not (_may_be_finite(found.loss) and _may_be_finite(found.gradient_norm)):
+            raise NotFiniteError(float(found.loss), float(found.gradient_norm))
         return found
-    return StepResult(found, apply_update(state.optimizer, clip_norm=clip_norm))
+    if demand_finite and not _may_be_finite(found):
+        raise NotFiniteError(float(found))
+    if clock is not None:
+        clock.lap("forward and backward")
+    norm = apply_update(
+        state.optimizer, clip_norm=clip_norm, scaler=state.scaler, loss=found if demand_finite else None
+    )
+    if clock is not None:
+        clock.lap("update")
+    return StepResult(found, norm)
 
 
 def compute_gradients(
@@ -75,14 +110,20 @@ def compute_gradients(
     """Replaces the gradients by those of the mean loss over all rows of `batches`, and returns that loss.
 
     Exact for micro-batches of different sizes: each counts by its share of the rows. A `training_step` that owns the step
-    has taken it on return, with the gradients that it found; that is the StepResult.
+    has taken it on return, with the gradients that it found; that is the StepResult. Where the state has a scaler, the
+    gradients are scaled, and the loss is not.
     """
+    model = state.model if state.compiled is None else state.compiled
+    scaler = state.scaler
+
+    def backward(value: Tensor) -> None:
+        (value if scaler is None else scaler.scale(value)).backward()  # type: ignore[no-untyped-call]
 
     def loss_of(batch: Batch) -> Tensor | StepResult:
         if training_step is not None:
             return _call_users_step(state, batch, training_step, precision)
         with _autocast(state.device, precision):
-            value = loss(forward(state.model, batch), batch)
+            value = loss(forward(model, batch), batch)
         return _checked(value, "the loss function", _LOSS)
 
     first = loss_of(batches[0])
@@ -94,9 +135,9 @@ def compute_gradients(
                 advice="accumulate: 1, or let training_step return the loss alone",
             )
         return first
-    state.optimizer.zero_grad(set_to_none=True)
+    clear_gradients(state.optimizer)
     if len(batches) == 1:
-        first.backward()  # type: ignore[no-untyped-call]
+        backward(first)
         return first.detach()
 
     weights = [denominator(loss, batch) if training_step is None else len(batch) for batch in batches]
@@ -107,7 +148,7 @@ def compute_gradients(
         if isinstance(value, StepResult):
             raise TrainingError("training_step stepped the optimizer for some micro-batches of a step only", key=_STEP)
         part = value * weights[number] / total
-        part.backward()  # type: ignore[no-untyped-call]
+        backward(part)
         mean += part.detach()
     return mean
 
@@ -162,5 +203,26 @@ def _is_written(parameter: Tensor, gradient: Tensor | None, version: int) -> boo
     return parameter.grad is not None and (parameter.grad is not gradient or parameter.grad._version != version)
 
 
+def _refuse_what_an_owner_does(state: State, clip_norm: float | None) -> None:
+    """Raises TrainingError where a step that the team's code owns should have been clipped or scaled."""
+    if clip_norm is not None:
+        raise TrainingError(
+            "training_step steps the optimizer itself, so clip_norm cannot be applied",
+            key="train.clip_norm",
+            advice="clip in training_step, or let it return the loss alone",
+        )
+    if state.scaler is not None:
+        raise TrainingError(
+            "training_step steps the optimizer itself, so its loss cannot be scaled for fp16",
+            key="train.precision",
+            advice="precision: bf16, which needs no scaling, or let training_step return the loss alone",
+        )
+
+
+def _may_be_finite(value: Tensor) -> bool:
+    """False for a number on the CPU that is not finite; elsewhere, looking would be a synchronisation."""
+    return not value.is_cpu or math.isfinite(value)
+
+
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
-    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+    return nullcontext() if precision == "fp32" else torch.autocast(device.type, dtype=_HALF[precision])

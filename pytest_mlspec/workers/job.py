@@ -31,7 +31,7 @@ class Request:
     """One job as a worker is asked for it.
 
     `spec` is the document's data; `needs` maps the keys of tasks to their jobs; `allowed` are the packages outside the
-    project that the spec may name.
+    project that the spec may name; `profiles` is the folder for the profile of a training, empty where none is wanted.
     """
 
     root: str
@@ -42,6 +42,7 @@ class Request:
     ingredients: Mapping[str, Any]
     needs: Mapping[str, Mapping[str, Any]]
     allowed: Sequence[str] = ()
+    profiles: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain data."""
@@ -101,7 +102,15 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
             needed[needed_job] = StoredResult(store.open(values[name]["entry"]))
             digests[jobs.title(needed_job)] = values[name]["digest"]
         with store.draft(key) as draft:
-            work = Work(spec, root, draft.path, needed, lambda news: report(dict(news)), tuple(asked.allowed))
+            work = Work(
+                spec,
+                root,
+                draft.path,
+                needed,
+                lambda news: report(dict(news)),
+                tuple(asked.allowed),
+                Path(asked.profiles) if asked.profiles else None,
+            )
             result = _carry_out(job, work)
             taken = to_record(result.evidence)
             inputs = recorder.inputs()

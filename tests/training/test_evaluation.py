@@ -12,7 +12,7 @@ from pytest_mlspec.training.batches import Batch
 from pytest_mlspec.training.evaluation import evaluation_mode, mean_loss, model_outputs
 from pytest_mlspec.training.losses import build
 
-from .trainings import CROSS_ENTROPY, classification, network, source_of
+from .trainings import CROSS_ENTROPY, MSE, classification, network, source_of
 
 
 def test_outputs_come_in_the_order_of_the_rows() -> None:
@@ -93,3 +93,25 @@ def test_a_loss_for_each_row_is_an_error(reduction: str, shape: str) -> None:
     with pytest.raises(TrainingError, match=f"returned a tensor of shape {shape}, not one number") as caught:
         mean_loss(network(), source_of(*classification()), loss_per_row, batch_size=8)
     assert caught.value.key == "train.loss"
+
+
+def test_out_of_memory_the_rest_goes_in_smaller_batches() -> None:
+    """Every row once, in order; and one row that does not fit is an error."""
+
+    class Small(nn.Module):
+        def __init__(self, rows: int) -> None:
+            super().__init__()
+            self.rows = rows
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if len(inputs) > self.rows:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return inputs * 2
+
+    inputs = torch.arange(37.0).reshape(37, 1)
+    source = source_of(inputs, torch.zeros(37, 1))
+
+    torch.testing.assert_close(model_outputs(Small(5), source, 16), inputs * 2)
+    assert mean_loss(Small(5), source, MSE, 16) == pytest.approx(mean_loss(Small(99), source, MSE, 16))
+    with pytest.raises(torch.OutOfMemoryError):
+        model_outputs(Small(0), source, 16)

@@ -210,7 +210,9 @@ def test_a_loss_that_is_not_finite_names_its_step_and_rows() -> None:
             settings=LoopSettings(batch_size=8, epochs=2, shuffle=False),
             loss=CROSS_ENTROPY,
         )
-    assert caught.value.message == "loss is nan at step 3 (epoch 1); rows 16, 17, 18, 19, 20, 21, 22, 23"
+    assert caught.value.message == (
+        "loss is nan at step 3 (epoch 1): the inputs or targets are not finite themselves; rows 20"
+    )
 
 
 def test_a_gradient_that_is_not_finite_is_found_under_a_finite_loss() -> None:
@@ -219,7 +221,7 @@ def test_a_gradient_that_is_not_finite_is_found_under_a_finite_loss() -> None:
     def root_of_squares(outputs: Tensor, batch: Batch) -> Tensor:
         return (outputs * 0).square().sum().sqrt()
 
-    with pytest.raises(TrainingError, match=r"gradient norm is nan, loss 0, at step 1 \(epoch 1\); rows "):
+    with pytest.raises(TrainingError, match=r"gradient norm is nan, loss 0, at step 1 \(epoch 1\): .* 3\.bias; rows "):
         fit(
             new_state(),
             source_of(*classification()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_mlspec.training import losses
-from pytest_mlspec.training.batches import Batch, ResidentSource, Source
+from pytest_mlspec.training.batches import Batch, ResidentSource, Source, Step
 from pytest_mlspec.training.evaluation import mean_loss
 from pytest_mlspec.training.loop import Evaluate, LoopSettings
 from pytest_mlspec.training.optim import build_optimizer
@@ -90,3 +90,7 @@ class NoisySource:
         """The rows `index`, scaled and shifted at random."""
         noise = torch.from_numpy(np.random.standard_normal((len(index), FEATURES))).float()
         return Batch(self.inputs[index] * random.uniform(0.9, 1.1) + 0.1 * noise, self.targets[index], index)
+
+    def steps(self, order: Sequence[Step], epoch: int) -> Iterator[list[Batch]]:
+        """The batches of `order`, each drawn when it is asked for."""
+        return ([self.fetch(index) for index in step] for step in order)

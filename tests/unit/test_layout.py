@@ -30,7 +30,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "language.complaints": "errors",
     "language.units": "errors language.complaints",
     "language.spec": "errors language.complaints language.units",
-    "language.task": "",
+    "language.task": "language.names",
     "language.vocabulary": "errors language.complaints language.load language.names language.spec",
     "language.matrix": "errors language.complaints language.load language.spec",
     "language.rules": "errors language.complaints language.names language.task language.units quantities check checks engines",
@@ -49,7 +49,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "requirements": "store.environment language.spec",
     "session": "errors check jobs evidence store.environment requirements plan store workers.tasks workers.job",
     "run": "errors jobs evidence quantities language.declared plan workers.job",
-    "report": "errors check jobs plan session store workers.tasks",
+    "report": "errors check evidence jobs plan session store workers.tasks",
     "__main__": "errors language.units language.declared engines store",
     "plugin": "errors check language.load language.declared plan session run report store workers.inline workers.broker"
     " workers.remote",
@@ -73,8 +73,8 @@ MAY_IMPORT: Mapping[str, str] = {
     "workers.inline": "errors session workers.tasks workers.job",
     # inside a worker
     "workers.job": "errors jobs evidence language.spec store store.reads engines probes recipe",
-    "engines": "errors registry language.names jobs evidence quantities language.spec recipe training",
-    "probes": "errors jobs evidence quantities language.spec recipe engines training",
+    "engines": "errors registry language.names jobs evidence quantities language.spec language.task recipe training",
+    "probes": "errors jobs evidence quantities language.spec language.task recipe engines training",
     "recipe": "errors language.names jobs evidence quantities store.environment language.spec language.task sources"
     " training",
     "sources": "errors language.names language.spec recipe",
@@ -86,7 +86,7 @@ RESERVED: Mapping[str, frozenset[str]] = {
     "pytest": frozenset({"plugin"}),
     "_pytest": frozenset(),
     "torch": frozenset({"training", "engines", "probes", "recipe", "sources", "workers.server"}),
-    "scipy": frozenset({"statistics"}),
+    "scipy": frozenset({"statistics", "recipe"}),
     "yaml": frozenset({"language.load", "__main__"}),
     "pydantic": frozenset(
         {"check", "checks", *(f"language.{name}" for name in ("complaints", "declared", "rules", "spec"))}

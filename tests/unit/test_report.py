@@ -11,10 +11,11 @@ from churn_spec import Change, spec
 
 from pytest_mlspec.check import Status, Verdict, at_least, failed, passed
 from pytest_mlspec.errors import Place
-from pytest_mlspec.evidence import Evidence
+from pytest_mlspec.evidence import Array, Cost, Evidence, TrainingRun
 from pytest_mlspec.jobs import Train
 from pytest_mlspec.plan import Claim, make_plan
-from pytest_mlspec.report import failure_text, measured_text, plan_lines, properties
+from pytest_mlspec.report import cost_lines, failure_text, measured_text, plan_lines, properties
+from pytest_mlspec.report.cost import cost_text
 from pytest_mlspec.report.verdict import FACTS_SHOWN
 from pytest_mlspec.session import Answer, Progress, Session, StoredEvidence
 from pytest_mlspec.store import Key, Store, environment
@@ -40,8 +41,14 @@ RED = (
 )
 
 
-def answer(verdict: Verdict, *, evidence: tuple[str, ...] = (), reused: bool = False) -> Answer:
-    return Answer(CLAIM, verdict, CLAIM.place, evidence, reused=reused)
+def answer(
+    verdict: Verdict,
+    *,
+    evidence: tuple[str, ...] = (),
+    reused: bool = False,
+    trainings: Mapping[str, TrainingRun] | None = None,
+) -> Answer:
+    return Answer(CLAIM, verdict, CLAIM.place, evidence, reused=reused, trainings=trainings or {})
 
 
 def test_a_failure_says_where_what_why_and_what_next() -> None:
@@ -147,7 +154,7 @@ def test_a_plan_shows_each_job_its_state_and_who_needs_it(tmp_path: Path) -> Non
     assert [line.split("  ")[1] for line in shown[1:7:2]] == [
         "prepare the data",
         "train (seed 0)",
-        "compute the metrics",
+        "compute the metrics (seed 0)",
     ]
     assert shown[2::2][:3] == ["      for data", "      for test.accuracy", "      for test.accuracy"]
     assert shown[1].partition("runs: ")[2] != ""
@@ -177,3 +184,68 @@ def test_a_plan_shows_what_is_reused(tmp_path: Path) -> None:
     assert "prepare the data" in shown[1]
     assert "reused (" in shown[1]
     assert shown[1].endswith("), took 1.50 s")
+
+
+RUN = TrainingRun(
+    engine="torch",
+    seed=0,
+    device="cpu",
+    device_reason="cpu: asked for",
+    threads=1,
+    steps=30,
+    epochs=3,
+    planned_steps=30,
+    rows=3000,
+    parameters=10,
+    stopped="finished 3 epochs",
+    best_epoch=None,
+    loss_S=Array.of([]),
+    gradient_norm_S=Array.of([]),
+    learning_rate_S=Array.of([]),
+    epochs_log=(),
+    losses_before={},
+    losses={},
+    weights_digest="",
+    predictions_digest="",
+    examples_digest="",
+    seconds=2.0,
+)
+
+
+def cost(**changes: object) -> Cost:
+    """What a training of 90,000 rows took."""
+    fields: dict[str, object] = {
+        "rows": 90_000,
+        "rows_per_second": 45_000.0,
+        "phase_seconds": {"fetch": 0.5, "forward and backward": 1.5},
+        "peak_memory": 412_000_000,
+    }
+    return Cost(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "skipped", "line"),
+    [
+        (None, 0, ""),
+        (cost(), 0, "t: 30 steps in 2 s, 45,000 rows/s; fetch 25%, forward and backward 75%; peak memory 412 MB"),
+        (
+            cost(phase_seconds={}, peak_device_memory=2_000_000, utilisation=0.5),
+            3,
+            "t: 30 steps in 2 s, 45,000 rows/s; peak memory 412 MB; on the GPU 2 MB; GPU busy 50%; 3 steps skipped for fp16",
+        ),
+    ],
+)
+def test_what_a_training_cost_is_one_line(found: Cost | None, skipped: int, line: str) -> None:
+    """With what was measured; an engine that measures nothing has no line."""
+    run = replace(RUN, cost=found, skipped_steps=skipped)
+
+    assert cost_text("t", run) == line
+
+
+def test_a_training_behind_several_claims_is_told_once() -> None:
+    """By its property, which crosses from the workers of xdist."""
+    run = replace(RUN, cost=cost())
+    shown = [line for name in "ab" for line in properties(answer(passed(name), trainings={"t": run}))]
+
+    assert len([name for name, _ in shown if name == "mlspec.training"]) == 2
+    assert cost_lines(shown) == [cost_text("t", run)]

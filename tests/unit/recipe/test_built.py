@@ -10,7 +10,7 @@ import pytest
 from pytest_mlspec.errors import RecipeError, UserCodeError
 from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.recipe.preparation import prepare_all
-from pytest_mlspec.recipe.protocol import Prepared, Recipe
+from pytest_mlspec.recipe.protocol import Recipe
 from pytest_mlspec.recipe.taken import resolve_recipe
 
 from .conftest import Project
@@ -210,7 +210,7 @@ def test_splits_of_the_source_exclude_a_declared_split(project: Project) -> None
 
     with pytest.raises(RecipeError, match="team:load gives its own splits") as caught:
         recipe.load()
-    assert caught.value.key == "data.split"
+    assert caught.value.key == "data.split.test"
 
 
 def test_the_engine_sklearn_never_imports_torch(project: Project) -> None:
@@ -233,14 +233,3 @@ def test_the_engine_sklearn_never_imports_torch(project: Project) -> None:
     ended = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, timeout=60, check=False)
 
     assert ended.returncode == 0
-
-
-def test_the_mlp_refuses_inputs_by_name() -> None:
-    """It has one input."""
-    from pytest_mlspec.language.spec import Use
-    from pytest_mlspec.recipe.built import _mlp
-    from pytest_mlspec.recipe.protocol import Examples
-
-    examples = Examples({"text": np.zeros((2, 3))}, np.zeros(2), np.arange(2))
-    with pytest.raises(RecipeError, match="mlp takes one array, and prepare gives 1: text"):
-        _mlp(Use(use="mlp"), "mse", Prepared({"train": examples}, (), ""))
