@@ -147,7 +147,7 @@ def test_test_rows_in_the_training_split(report: Report) -> None:
 
     assert report.red("test_rows_in_training") == {"data"}
     assert data.headline == "data FAILED: rows shared by train and test: 20, at most 0 (n=589)"
-    assert "equal rows, by their numbers in train/test: " in data.text
+    assert "equal rows in train/test: row " in data.text
     assert "next: split before rows are repeated or joined" in data.text
 
 
