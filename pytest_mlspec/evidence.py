@@ -209,6 +209,13 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
+class SeedRuns:
+    """The trainings of several seeds, in their order."""
+
+    runs: tuple[TrainingRun, ...]
+
+
+@dataclass(frozen=True)
 class Interruption:
     """A training that was saved after `step` of its optimiser steps; `losses_before` as in `TrainingRun`."""
 
@@ -299,7 +306,7 @@ class ScoreTable:
     confused: Mapping[str, tuple[tuple[str, str, int], ...]] = field(default_factory=dict)
 
 
-Evidence = DataProfile | TrainingRun | Interruption | Independence | Gradients | ConstantPrediction | ScoreTable
+Evidence = DataProfile | TrainingRun | SeedRuns | Interruption | Independence | Gradients | ConstantPrediction | ScoreTable
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,21 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class TrainSeeds:
+    """The trainings of `count` seeds from `first` on: at once, where that gives the same and pays. Gives a `SeedRuns`."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Train:
     """A training from scratch. Gives a `TrainingRun`.
 
     `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for as many steps as the
     spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a
     newly started interpreter with another hash seed and perturbed global generators, in which nothing that a job stored
-    before is used; `fold` trains on the rows outside that fold.
+    before is used; `fold` trains on the rows outside that fold; `among` takes the training from those of several seeds.
     """
 
     seed: int | None = None
@@ -36,6 +44,7 @@ class Train:
     steps: int | None = None
     fresh: bool = False
     fold: int | None = None
+    among: TrainSeeds | None = None
 
 
 @dataclass(frozen=True)
@@ -117,12 +126,12 @@ class Scores:
     of: Train = Train()
 
 
-Job = Prepare | Train | Interrupt | Resume | RowIndependence | GradientFlow | ConstantLoss | Scores
+Job = Prepare | Train | TrainSeeds | Interrupt | Resume | RowIndependence | GradientFlow | ConstantLoss | Scores
 """Every job there is. A new measurement adds its value here, a probe, and the evidence it gives."""
 
 _BY_NAME: dict[str, type[Any]] = {
     job.__name__: job
-    for job in (Prepare, Train, Interrupt, Resume, RowIndependence, GradientFlow, ConstantLoss, Scores)
+    for job in (Prepare, Train, TrainSeeds, Interrupt, Resume, RowIndependence, GradientFlow, ConstantLoss, Scores)
 }
 
 
@@ -131,8 +140,8 @@ def needed_by(job: Job) -> tuple[Job, ...]:
     match job:
         case Prepare() | Train(fresh=True):
             return ()
-        case Train(fold=fold):
-            return (Prepare(fold),)
+        case Train(fold=fold, among=among):
+            return (Prepare(fold),) if among is None else (Prepare(fold), among)
         case RowIndependence(of=training) | Scores(of=training):
             return (Prepare(training.fold), training)
         case Resume():
@@ -163,6 +172,8 @@ def title(job: Job) -> str:
             return "prepare the data" if job.fold is None else f"prepare the data (fold {job.fold + 1})"
         case Train():
             return f"train ({_told(job)})"
+        case TrainSeeds():
+            return f"train (seeds {job.first} to {job.first + job.count - 1})"
         case Interrupt():
             return f"train, interrupted at {job.at:.0%}{_of(job.steps)}"
         case Resume():
@@ -185,8 +196,8 @@ def to_json(job: Job) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any]) -> Job:
     """The job that `to_json` wrote."""
     arguments = {name: value for name, value in data.items() if name != "job"}
-    if "of" in arguments:
-        arguments["of"] = from_json(arguments["of"])
+    for name in {"of", "among"} & arguments.keys():
+        arguments[name] = arguments[name] and from_json(arguments[name])
     if "requests" in arguments:
         arguments["requests"] = tuple(
             MetricRequest(**{**request, "where": tuple((column, value) for column, value in request["where"])})
@@ -200,7 +211,8 @@ def _told(job: Train) -> str:
     fold = None if job.fold is None else job.fold + 1
     shown = {"seed": job.seed, "batches": job.batches, "steps": job.steps, "fold": fold}
     told = [f"{name} {value}" for name, value in shown.items() if value is not None]
-    return ", ".join([*told, *(["fresh interpreter"] if job.fresh else [])])
+    more = [*(["fresh interpreter"] if job.fresh else []), *([f"of {job.among.count}"] if job.among else [])]
+    return ", ".join([*told, *more])
 
 
 def _of(steps: int | None) -> str:
@@ -208,7 +220,7 @@ def _of(steps: int | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Train):
+    if isinstance(value, Train | TrainSeeds):
         return to_json(value)
     if isinstance(value, MetricRequest):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

@@ -12,13 +12,16 @@ from pytest_mlspec.check import CHECKS, Verdict, shown
 from pytest_mlspec.engines import ENGINES, Engine
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Evidence
-from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, needed_by, with_seed
+from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, TrainSeeds, needed_by, with_seed
 from pytest_mlspec.language.declared import Declared
 from pytest_mlspec.language.rules.claims import KINDS, bound_values
 from pytest_mlspec.language.spec import CheckUse, Spec
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
+
+# Wider layers are no faster together; the job finds by itself what else a stack of networks cannot have.
+_WIDEST_TOGETHER = 128
 
 Judge = Callable[[Mapping[str, Evidence]], Verdict]
 
@@ -127,7 +130,7 @@ def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[s
 def _gates(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
     parsed = {name: quantities.parse(name) for name in spec.gates}
-    seeds = [replace(training(spec), seed=spec.train.seed + number) for number in range(spec.train.seeds)]
+    seeds = _seeds(spec)
     folds = [replace(training(spec), fold=number) for number in range(spec.data.split.folds or 0)] if spec.data else []
     requests = {
         of_folds: tuple(dict.fromkeys(_requests(spec, parsed, of_folds=of_folds))) for of_folds in (False, True)
@@ -142,6 +145,17 @@ def _gates(declared: Declared) -> Iterator[Claim]:
             if quantity.metric is not None:
                 jobs[f"scores {number}"] = Scores(requests[quantity.of_folds], of=run)
         yield Claim(name, declared.place(("gates", name)), _sentence(gate), jobs, partial(gates.judge, gate))
+
+
+def _seeds(spec: Spec) -> list[Train]:
+    """The training of each seed; those of a small network, which are faster at once, are asked for together."""
+    train, model = spec.train, spec.model
+    among = None
+    if train.seeds > 1 and train.engine == "torch" and model is not None and model.use == "mlp" and spec.recipe is None:
+        widths = model.arguments.get("hidden", [128])
+        if all(width <= _WIDEST_TOGETHER for width in widths) and not model.arguments.get("dropout"):
+            among = TrainSeeds(train.seed, train.seeds)
+    return [replace(training(spec), seed=train.seed + number, among=among) for number in range(train.seeds)]
 
 
 def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity], *, of_folds: bool) -> Iterator[MetricRequest]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_mlspec.jobs import GradientFlow, Interrupt, Job, Resume, Train
+from pytest_mlspec.jobs import GradientFlow, Interrupt, Job, Resume, Train, TrainSeeds
 from pytest_mlspec.registry import Registry
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Engine:
                 return ""
 
     @property
-    def run(self) -> Callable[[Train | Interrupt | Resume, Work], Result]:
+    def run(self) -> Callable[[Train | TrainSeeds | Interrupt | Resume, Work], Result]:
         """Carries out a training."""
-        run: Callable[[Train | Interrupt | Resume, Work], Result] = import_module(self.module).run
+        run: Callable[[Train | TrainSeeds | Interrupt | Resume, Work], Result] = import_module(self.module).run
         return run
 
     @property

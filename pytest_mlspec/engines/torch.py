@@ -9,7 +9,6 @@ Shape letters: N rows, C classes.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -22,38 +21,44 @@ from torch import Tensor, nn
 from pytest_mlspec.engines.assembly import Assembly, assemble
 from pytest_mlspec.engines.fitting import fitted
 from pytest_mlspec.engines.generators import seed_of
+from pytest_mlspec.engines.measured import measured
 from pytest_mlspec.engines.outside import from_outside
-from pytest_mlspec.engines.predictions import FloatArray, as_arrays, digest
+from pytest_mlspec.engines.predictions import FloatArray, as_arrays
+from pytest_mlspec.engines.seeds import taken_from, train_seeds
 from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.evidence import Array, Cost, Interruption, TrainingRun
-from pytest_mlspec.jobs import Interrupt, Resume, Train
+from pytest_mlspec.evidence import Interruption
+from pytest_mlspec.jobs import Interrupt, Resume, Train, TrainSeeds
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
 from pytest_mlspec.training import checkpoint
 from pytest_mlspec.training.batches import Batch, forward
 from pytest_mlspec.training.determinism import deterministic_algorithms
 from pytest_mlspec.training.evaluation import evaluation_mode
-from pytest_mlspec.training.history import History
 from pytest_mlspec.training.instruments import Machine
 from pytest_mlspec.training.seeding import perturb
-from pytest_mlspec.training.state import State
-from pytest_mlspec.training.weights import load_weights, save_weights, weights_digest
+from pytest_mlspec.training.weights import load_weights, save_weights
 
 WEIGHTS = "weights.safetensors"
 _CHECKPOINT = "checkpoint"
-# Above this share, the average is more of where the training began than a reader would think.
-_START_OF_AVERAGE = 0.1
 
 
-def run(job: Train | Interrupt | Resume, work: Work) -> Result:
+def run(job: Train | TrainSeeds | Interrupt | Resume, work: Work) -> Result:
     """Trains the recipe of `work` and measures it on every split before and after; an `Interrupt` saves it half-way instead.
 
     Raises TrainingError where no step can be taken or a loss is not finite, RecipeError where a part of the recipe does not
     fit, UserCodeError for an exception of the team's code.
     """
     with from_outside("the training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
-        return _interrupt(job, work) if isinstance(job, Interrupt) else _run(job, work)
+        match job:
+            case Interrupt():
+                return _interrupt(job, work)
+            case TrainSeeds():
+                return train_seeds(job, work)
+            case Train(seed=int(seed), among=TrainSeeds() as among):
+                return taken_from(among, seed, work)
+            case _:
+                return _run(job, work)
 
 
 def restore(job: Train, work: Work) -> TorchPredictor:
@@ -111,11 +116,11 @@ def _run(job: Train | Resume, work: Work) -> Result:
         perturb()  # what is not seeded or restored must show
     seed = seed_of(job, work)
     assembly = assemble(work, steps=job.steps)
-    measured: Mapping[str, Examples] = assembly.prepared.splits
+    looked_at: Mapping[str, Examples] = assembly.prepared.splits
     if isinstance(job, Train) and job.batches is not None:
         assembly = assembly.on_batches(job.batches, seed=seed, steps=job.steps)
-        measured = {"train": assembly.examples}
-    splits = Splits(assembly, measured)
+        looked_at = {"train": assembly.examples}
+    splits = Splits(assembly, looked_at)
     state = assembly.new_state(seed, seeded=isinstance(job, Train))
     interruption = None
     if isinstance(job, Resume):
@@ -127,67 +132,9 @@ def _run(job: Train | Resume, work: Work) -> Result:
     machine = Machine(assembly.device.device)
     history = fitted(state, assembly, splits, work, declared=job if isinstance(job, Train) else None, machine=machine)
 
-    predictions = splits.predictions(state.evaluated)
-    evidence = TrainingRun(
-        engine="torch",
-        seed=seed,
-        device=assembly.device.name,
-        device_reason=assembly.device.reason,
-        threads=torch.get_num_threads(),
-        steps=state.step,
-        epochs=state.epoch,
-        planned_steps=assembly.total_steps,
-        rows=len(assembly.examples),
-        parameters=sum(parameter.numel() for parameter in state.model.parameters() if parameter.requires_grad),
-        stopped=history.stopped,
-        best_epoch=history.best_epoch,
-        loss_S=Array.of(history.loss_S),
-        gradient_norm_S=Array.of(history.gradient_norm_S),
-        learning_rate_S=Array.of(history.learning_rate_S),
-        epochs_log=history.epochs_log,
-        losses_before=losses_before,
-        losses=splits.losses(state.evaluated),
-        weights_digest=weights_digest(state.evaluated),
-        predictions_digest=digest(predictions),
-        examples_digest=assembly.prepared.digest,
-        resumed_at=interruption.step if interruption else None,
-        loss_floor=assembly.loss_floor,
-        predictions=assembly.declared.kind,
-        notes=(*assembly.notes(assembly.output_shape(state.evaluated)), *_notes(state, assembly)),
-        seconds=float(history.seconds_E.sum()),
-        hash_seed=os.environ.get("PYTHONHASHSEED", ""),
-        skipped_steps=history.skipped_steps,
-        update_ratio_U=Array.of(history.update_ratio_U),
-        update_step_U=Array.of(history.update_step_U),
-        cost=_cost(history, machine),
-    )
+    evidence, predictions = measured(state, history, assembly, splits, losses_before=losses_before, machine=machine)
     save_weights(state.evaluated, work.folder / WEIGHTS)
-    return Result(evidence, as_arrays(predictions))
-
-
-def _notes(state: State, assembly: Assembly) -> list[str]:
-    """What the training itself has to tell its reader."""
-    notes = list(state.notes)
-    if state.average is not None and (share := state.average.share_of_start(state.step)) > _START_OF_AVERAGE:
-        notes.append(
-            f"{share:.0%} of the average are the weights after the first of {state.step} steps: for so few steps,"
-            " train.ema should be lower"
-        )
-    return notes
-
-
-def _cost(history: History, machine: Machine) -> Cost:
-    rows, seconds = int(history.rows_S.sum()), float(history.seconds_E.sum())
-    utilisation = machine.utilisation
-    return Cost(
-        rows,
-        rows / seconds if seconds else 0.0,
-        history.phase_seconds,
-        machine.peak_memory,
-        machine.peak_device_memory,
-        utilisation.share,
-        utilisation.reason,
-    )
+    return Result(replace(evidence, resumed_at=interruption.step if interruption else None), as_arrays(predictions))
 
 
 def _interrupt(job: Interrupt, work: Work) -> Result:

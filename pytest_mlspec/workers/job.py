@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlspec import jobs
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.evidence import Evidence, from_record, to_record
-from pytest_mlspec.jobs import Interrupt, Job, Resume, Train
+from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds
 from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes import probe_for
 from pytest_mlspec.recipe.work import Result, Work
@@ -128,6 +128,6 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
 
 
 def _carry_out(job: Job, work: Work) -> Result:
-    if isinstance(job, (Train, Interrupt, Resume)):
+    if isinstance(job, (Train, TrainSeeds, Interrupt, Resume)):
         return ENGINES.find(work.spec.train.engine).run(job, work)
     return probe_for(job)(job, work)

@@ -14,7 +14,7 @@ import torch
 
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.evidence import Evidence, TrainingRun
-from pytest_mlspec.jobs import Interrupt, Job, Resume, Train
+from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds
 from pytest_mlspec.language.spec import Spec
 from pytest_mlspec.probes import probe_for
 from pytest_mlspec.recipe.work import Result, Stored, Work
@@ -67,7 +67,7 @@ class Project:
 
     def run(self, job: Job, spec: Mapping[str, Any], needed: Mapping[Job, Stored] | None = None) -> Result:
         work = self.work(spec, needed)
-        if isinstance(job, Train | Interrupt | Resume):
+        if isinstance(job, Train | TrainSeeds | Interrupt | Resume):
             return ENGINES.find(work.spec.train.engine).run(job, work)
         return probe_for(job)(job, work)
 
@@ -81,7 +81,7 @@ class Project:
         """The training of the spec, as what another job needs."""
         return self.done(spec, Train())
 
-    def done(self, spec: Mapping[str, Any], job: Train | Interrupt) -> Mapping[Job, Stored]:
+    def done(self, spec: Mapping[str, Any], job: Train | TrainSeeds | Interrupt) -> Mapping[Job, Stored]:
         """What `job` gave, as another job needs it."""
         work = self.work(spec)
         return {job: Kept(ENGINES.find(work.spec.train.engine).run(job, work), work.folder)}

@@ -17,6 +17,7 @@ from pytest_mlspec.jobs import (
     RowIndependence,
     Scores,
     Train,
+    TrainSeeds,
     from_json,
     needed_by,
     title,
@@ -35,6 +36,9 @@ EVERY: list[Job] = [
     RowIndependence(rows=4, of=Train(seed=1)),
     GradientFlow(),
     ConstantLoss(),
+    TrainSeeds(first=3, count=8),
+    Train(seed=4, among=TrainSeeds(first=3, count=8)),
+    Train(seed=4, fold=2),
     Scores((REQUEST, MetricRequest("accuracy", "val")), of=Train(seed=2)),
 ]
 
@@ -63,6 +67,7 @@ def test_what_is_measured_on_a_training_needs_it() -> None:
     assert needed_by(Train(seed=0, fresh=True)) == ()
     assert needed_by(Train(seed=0, fold=2)) == (Prepare(fold=2),)
     assert needed_by(Scores((), of=Train(seed=0, fold=2))) == (Prepare(fold=2), Train(seed=0, fold=2))
+    assert needed_by(Train(seed=3, among=TrainSeeds(0, 8))) == (Prepare(), TrainSeeds(0, 8))
     assert needed_by(Prepare()) == ()
 
 
@@ -102,6 +107,8 @@ def test_the_key_of_a_request_tells_it_from_every_other() -> None:
         (Resume(at=0.5, steps=8), "train, interrupted at 50% and resumed (steps 8)"),
         (Scores((), of=Train(seed=0)), "compute the metrics (seed 0)"),
         (Prepare(fold=0), "prepare the data (fold 1)"),
+        (TrainSeeds(0, 8), "train (seeds 0 to 7)"),
+        (Train(seed=3, among=TrainSeeds(0, 8)), "train (seed 3, of 8)"),
         (Train(seed=0, fold=0), "train (seed 0, fold 1)"),
         (Scores((), of=Train(seed=1, fold=1)), "compute the metrics (seed 1, fold 2)"),
     ],

@@ -12,7 +12,7 @@ from pytest_mlspec.check import CHECKS, Status
 from pytest_mlspec.checks import STANDARD
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Score, ScoreTable
-from pytest_mlspec.jobs import MetricRequest, Prepare, Scores, Train, needed_by
+from pytest_mlspec.jobs import MetricRequest, Prepare, Scores, Train, TrainSeeds, needed_by
 from pytest_mlspec.plan import Claim, Plan, in_order, make_plan
 
 GATE = "test.accuracy: {at_least: 0.9}"
@@ -106,11 +106,19 @@ def test_folds_and_seeds_are_trainings_of_their_own(tmp_path: Path) -> None:
         "scores 2": Scores(request, of=Train(seed=0, fold=1)),
     }
     assert found["test.accuracy"].jobs == {
-        "run 1": Train(seed=0),
-        "scores 1": Scores(request, of=Train(seed=0)),
-        "run 2": Train(seed=1),
-        "scores 2": Scores(request, of=Train(seed=1)),
+        "run 1": Train(seed=0, among=TrainSeeds(0, 2)),
+        "scores 1": Scores(request, of=Train(seed=0, among=TrainSeeds(0, 2))),
+        "run 2": Train(seed=1, among=TrainSeeds(0, 2)),
+        "scores 2": Scores(request, of=Train(seed=1, among=TrainSeeds(0, 2))),
     }
+
+
+@pytest.mark.parametrize("model", ["{use: mlp, hidden: [8], dropout: 0.1}", "{use: mlp, hidden: [256]}", "'team:Net'"])
+def test_seeds_that_are_no_faster_at_once_are_jobs_of_their_own(tmp_path: Path, model: str) -> None:
+    """They run side by side."""
+    changed = ("{use: mlp, hidden: [8]}", model), ("epochs: 10", "epochs: 10\n  seeds: 2")
+    found = claims(make_plan(spec(tmp_path, (GATE, "train.seconds: {at_most: 9s}"), *changed)))
+
     assert found["train.seconds"].jobs == {"run 1": Train(seed=0), "run 2": Train(seed=1)}
 
 
