@@ -21,6 +21,7 @@ from pytest_mlspec.jobs import TrainSeeds
 from pytest_mlspec.recipe.models.mlp import MLP
 from pytest_mlspec.recipe.work import Result, Work
 from pytest_mlspec.training.instruments import Machine
+from pytest_mlspec.training.nonfinite import NonFiniteError
 from pytest_mlspec.training.stacked import fit_stacked, why_not_stacked
 from pytest_mlspec.training.state import State
 
@@ -35,12 +36,10 @@ def train_seeds(job: TrainSeeds, work: Work) -> Result:
     seeds = range(job.first, job.first + job.count)
     states = [assembly.new_state(seed) for seed in seeds]
     reason = _why_not_at_once(states, assembly)
-    if reason:
-        note = f"{job.count} seeds were trained one after another: {reason}"
-        trained = [_trained(assembly.new_state(seed), assembly, splits, work) for seed in seeds]
-    else:
-        note = f"{job.count} seeds were trained at once"
-        trained = _trained_at_once(states, assembly, splits, work)
+    note = f"{job.count} seeds were trained one after another: {reason}" if reason else f"{job.count} seeds at once"
+    trained = [] if reason else _trained_at_once(states, assembly, splits, work)
+    # Where a loss is not finite, the training alone says so with the rows of the source and the layer.
+    trained = trained or [_trained(assembly.new_state(seed), assembly, splits, work) for seed in seeds]
     runs = tuple(replace(run, notes=(*run.notes, note)) for run, _ in trained)
     arrays = {
         f"{run.seed}/{name}": values for run, predicted in trained for name, values in as_arrays(predicted).items()
@@ -65,18 +64,22 @@ def _trained(state: State, assembly: Assembly, splits: Splits, work: Work) -> Tr
 
 
 def _trained_at_once(states: Sequence[State], assembly: Assembly, splits: Splits, work: Work) -> list[Trained]:
+    """Every seed; none of them where the loss of one is not finite."""
     before, machine = [splits.losses(state.evaluated) for state in states], Machine(assembly.device.device)
     order = assembly.settings.order(len(assembly.examples), states[0].seed)
     live = Live(work.report, states[0], total_steps=assembly.total_steps, steps_per_epoch=order.steps_per_epoch)
-    histories = fit_stacked(
-        states,
-        assembly.source(assembly.examples),
-        settings=assembly.settings,
-        loss=assembly.loss,
-        evaluate=splits.after_epoch(assembly.training),
-        on_epoch=live.on_epoch,
-        chain_of=_layers_of_mlp,
-    )
+    try:
+        histories = fit_stacked(
+            states,
+            assembly.source(assembly.examples),
+            settings=assembly.settings,
+            loss=assembly.loss,
+            evaluate=splits.after_epoch(assembly.training),
+            on_epoch=live.on_epoch,
+            chain_of=_layers_of_mlp,
+        )
+    except NonFiniteError:
+        return []
     return [
         measured(state, history, assembly, splits, losses_before=losses, machine=machine)
         for state, history, losses in zip(states, histories, before, strict=True)

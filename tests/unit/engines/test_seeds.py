@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from projects import DIGITS, Project
 
+from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import Train, TrainSeeds
 from pytest_mlspec.recipe.work import Result
@@ -37,7 +38,7 @@ def test_seeds_at_once_give_what_each_gives_alone(project: Project, seed: int) -
     alone = project.run(Train(seed=seed), with_model())
     own = run_of(alone)
 
-    assert "3 seeds were trained at once" in run.notes
+    assert "3 seeds at once" in run.notes
     assert (run.seed, run.steps, run.rows, run.parameters) == (seed, own.steps, own.rows, own.parameters)
     assert run.loss_S.values == pytest.approx(own.loss_S.values, rel=1e-3)
     assert run.losses == pytest.approx(own.losses, rel=1e-3)
@@ -59,3 +60,11 @@ def test_what_cannot_be_at_once_is_trained_one_after_another(project: Project) -
 
     assert together.weights_digest == alone.weights_digest
     assert together.notes[-1].startswith("3 seeds were trained one after another: dropout draws for each seed")
+
+
+def test_a_loss_that_is_not_finite_is_told_as_that_of_one_training(project: Project) -> None:
+    """With the rows of the source and the layer."""
+    spec = {**with_model(), "train": {"epochs": 3, "optimizer": {"use": "sgd", "lr": 1e30}}}
+
+    with pytest.raises(TrainingError, match=r"layers\.\d"):
+        project.run(SEEDS, spec)

@@ -1,0 +1,1 @@
+"""How fast the training core is: see `__main__.py`."""
