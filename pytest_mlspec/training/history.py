@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from torch import Tensor
 from pytest_mlspec.errors import TrainingError
 
 FloatArray = NDArray[np.float64]
+
+_FEWEST_SAMPLES = 5
 
 # From 2^16, where torch begins, the scale of the loss is then below one: it is not the scale.
 SKIPPED_IN_A_ROW = 20
@@ -34,7 +37,8 @@ class History:
 
     `skipped_steps` counts the steps of an fp16 training whose gradients were not finite in that precision: the weights stayed
     as they were, and the schedule and the rows went on. `update_ratio_U` is |update| / |weights| of the sampled steps
-    `update_step_U`; `phase_seconds` is the time of each phase, forward, backward and update estimated from those steps.
+    `update_step_U`; `phase_seconds` is the time of each phase, forward, backward and update estimated from those steps
+    where they are enough, else together as `steps`.
     """
 
     loss_S: FloatArray
@@ -69,7 +73,7 @@ class Record:
     update_ratios: list[float] = field(default_factory=list)
     update_steps: list[int] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
-    sampled: dict[str, float] = field(default_factory=dict)
+    sampled: dict[str, list[float]] = field(default_factory=dict)
     _pending: list[Tensor] = field(default_factory=list)
     _looked_at: int = 0
 
@@ -94,7 +98,7 @@ class Record:
         self.update_ratios.append(ratio)
         self.update_steps.append(step)
         for phase, taken in seconds.items():
-            self.sampled[phase] = self.sampled.get(phase, 0.0) + taken
+            self.sampled.setdefault(phase, []).append(taken)
 
     def add_seconds(self, phase: str, seconds: float) -> None:
         """Takes in time of a phase that is measured as a whole."""
@@ -163,10 +167,15 @@ class Record:
         )
 
     def _phase_seconds(self) -> dict[str, float]:
-        """What was measured as a whole, and the rest of the time of the steps, shared as in the sampled ones."""
+        """What was measured as a whole, and the rest of the time of the steps, shared as in the sampled ones.
+
+        Shared only where there are samples enough: one of them tells what else the machine did in that moment.
+        """
         rest = sum(self.seconds) + self.seconds_in_epoch - self.phases.get("fetch", 0.0)
-        total = sum(self.sampled.values())
-        return {**self.phases, **{phase: rest * taken / total for phase, taken in self.sampled.items() if total}}
+        typical = {phase: median(taken) for phase, taken in self.sampled.items() if len(taken) >= _FEWEST_SAMPLES}
+        total = sum(typical.values())
+        shared = {phase: rest * taken / total for phase, taken in typical.items() if total}
+        return {**self.phases, **(shared or {"steps": rest})}
 
     def state_dict(self) -> dict[str, Any]:
         """What `restored` needs. To be called after `flush`."""

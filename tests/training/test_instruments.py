@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_mlspec.training.history import Record
 from pytest_mlspec.training.instruments import Machine, steps_between_samples
 from pytest_mlspec.training.loop import LoopSettings, fit
 from pytest_mlspec.training.sample import Sample
@@ -54,7 +55,7 @@ def test_of_a_large_model_the_first_weights_are_copied_alone(monkeypatch: pytest
 
 
 def test_the_history_holds_ratios_and_phases() -> None:
-    """The last of 25 steps is sampled; the phases are those of all steps together."""
+    """The last of 25 steps is sampled, which tells nothing of the phases within the steps."""
     history = fit(
         new_state(),
         source_of(*classification()),
@@ -65,9 +66,22 @@ def test_the_history_holds_ratios_and_phases() -> None:
 
     assert history.update_step_U.tolist() == [24]
     assert 0 < history.update_ratio_U[0] < 1
-    assert set(history.phase_seconds) == {"fetch", "evaluation", "forward and backward", "update"}
+    assert set(history.phase_seconds) == {"fetch", "evaluation", "steps"}
     in_steps = sum(seconds for phase, seconds in history.phase_seconds.items() if phase != "evaluation")
     assert in_steps == pytest.approx(history.seconds_E.sum())
+
+
+def test_phases_within_the_steps_are_those_of_a_typical_sample() -> None:
+    """One that was disturbed does not count."""
+    record = Record(seconds=[10.0], phases={"fetch": 2.0})
+    for update in (1.0, 1.0, 1.0, 1.0, 1000.0):
+        record.add_sample(0, 0.1, {"forward and backward": 3.0, "update": update})
+
+    assert record.history(stopped="", best_epoch=None).phase_seconds == {
+        "fetch": 2.0,
+        "forward and backward": 6.0,
+        "update": 2.0,
+    }
 
 
 def test_on_the_cpu_the_memory_of_the_process_is_told_and_why_there_is_no_utilisation() -> None:

@@ -291,7 +291,7 @@ def test_a_training_tells_what_it_cost(project: Project) -> None:
     assert isinstance(found.cost, Cost)
     assert found.cost.rows == 3 * found.rows
     assert found.cost.rows_per_second == pytest.approx(found.cost.rows / found.seconds)
-    assert set(found.cost.phase_seconds) == {"fetch", "evaluation", "forward and backward", "update"}
+    assert set(found.cost.phase_seconds) == {"fetch", "evaluation", "steps"}
     assert found.cost.peak_memory > 10_000_000
     assert (found.cost.utilisation, found.cost.utilisation_missing) == (None, "NVML knows nothing of cpu")
     assert found.update_step_U.values.tolist() == [26]
