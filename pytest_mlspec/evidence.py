@@ -146,9 +146,10 @@ class Cost:
     """What a training took of its machine: figures of this one run.
 
     `rows` counts every row of every step, `rows_per_second` over the time of the steps. `phase_seconds` is the time of `fetch`
-    and `evaluation`, and of `forward and backward` and `update` as estimated from sampled steps (`steps` where too few were). `peak_memory` is the
-    largest resident memory of the job, `peak_device_memory` the most that torch held on a GPU, in bytes. `utilisation` is the
-    share of time in which the GPU was busy; None where nothing tells, and `utilisation_missing` says why.
+    and `evaluation`, and of `forward and backward` and `update` as estimated from sampled steps (of both as `steps`, where too
+    few were). `peak_memory` is the largest resident memory of the job, `peak_device_memory` the most that torch held on a GPU,
+    in bytes. `utilisation` is the share of time in which the GPU was busy; None where nothing tells, and
+    `utilisation_missing` says why.
     """
 
     rows: int

@@ -16,6 +16,7 @@ from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.training.checkpoint import restore, save
 from pytest_mlspec.training.loop import LoopSettings, fit
 from pytest_mlspec.training.schedule import Schedule
+from pytest_mlspec.training.state import State
 from pytest_mlspec.training.weights import load_weights, save_weights, weights_digest
 
 from .trainings import CROSS_ENTROPY, classification, new_state, source_of
@@ -191,3 +192,25 @@ def test_the_digest_tells_types_and_bits_apart(dtype: torch.dtype) -> None:
     assert before == weights_digest(other)
     assert before != weights_digest(negative)
     assert before != weights_digest(zeros.to(dtype))
+
+
+def test_moments_come_back_in_the_layout_of_their_weights(tmp_path: Path) -> None:
+    """Of a convolution in channels_last: fused kernels go by memory order, and would move the wrong weights."""
+
+    def images() -> State:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 3)).to(memory_format=torch.channels_last)
+        return State(model, torch.optim.AdamW(model.parameters(), fused=True), None, 0, torch.device("cpu"))
+
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(32, 3, 8, 8, generator=generator).to(memory_format=torch.channels_last)
+    source = source_of(rows, torch.randint(3, (32,), generator=generator))
+    settings = LoopSettings(batch_size=8, epochs=2)
+    whole, half, resumed = images(), images(), images()
+    fit(whole, source, settings=settings, loss=CROSS_ENTROPY)
+    fit(half, source, settings=settings, loss=CROSS_ENTROPY, until=3)
+    save(half, tmp_path / "checkpoint")
+    restore(resumed, tmp_path / "checkpoint")
+    fit(resumed, source, settings=settings, loss=CROSS_ENTROPY)
+
+    assert weights_digest(resumed.model) == weights_digest(whole.model)
