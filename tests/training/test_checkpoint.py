@@ -199,7 +199,8 @@ def test_moments_come_back_in_the_layout_of_their_weights(tmp_path: Path) -> Non
 
     def images() -> State:
         torch.manual_seed(0)
-        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 3)).to(memory_format=torch.channels_last)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 3))
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return State(model, torch.optim.AdamW(model.parameters(), fused=True), None, 0, torch.device("cpu"))
 
     generator = torch.Generator().manual_seed(1)
