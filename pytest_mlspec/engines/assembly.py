@@ -38,7 +38,7 @@ from pytest_mlspec.training.loop import LoopSettings
 from pytest_mlspec.training.losses import LossFunction
 from pytest_mlspec.training.parameters import freeze
 from pytest_mlspec.training.precision import new_scaler
-from pytest_mlspec.training.schedule import Schedule
+from pytest_mlspec.training.schedule import Schedule, build_schedule
 from pytest_mlspec.training.seeding import seed_everything
 from pytest_mlspec.training.state import State
 
@@ -188,19 +188,21 @@ class Assembly:
         return optimizer
 
     def _build_schedule(self, optimizer: Optimizer) -> Schedule | None:
-        if self.recipe.schedule is None:
+        if self.recipe.schedule is not None:
+            scheduler = self.recipe.schedule(optimizer, self.total_steps)
+            if not isinstance(scheduler, LRScheduler):
+                raise RecipeError(
+                    f"schedule returned a {type(scheduler).__name__}, not a torch.optim.lr_scheduler.LRScheduler",
+                    key="train.schedule",
+                )
+            return Schedule(scheduler, total_steps=self.total_steps)
+        named = self.training.schedule
+        if named is None:
             return None
-        if "schedule" not in self.recipe.given:
-            an_epoch = self.settings.order(len(self.examples), 0).steps_per_epoch
-            schedule: Schedule = self.recipe.schedule(optimizer, self.total_steps, steps_per_epoch=an_epoch)  # type: ignore[call-arg]
-            return schedule
-        scheduler = self.recipe.schedule(optimizer, self.total_steps)
-        if not isinstance(scheduler, LRScheduler):
-            raise RecipeError(
-                f"schedule returned a {type(scheduler).__name__}, not a torch.optim.lr_scheduler.LRScheduler",
-                key="train.schedule",
-            )
-        return Schedule(scheduler, total_steps=self.total_steps)
+        an_epoch = self.settings.order(len(self.examples), 0).steps_per_epoch
+        return build_schedule(
+            named.use, named.arguments, optimizer, total_steps=self.total_steps, steps_per_epoch=an_epoch
+        )
 
 
 def assemble(work: Work, *, steps: int | None = None) -> Assembly:

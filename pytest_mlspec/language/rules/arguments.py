@@ -1,6 +1,7 @@
 """What the arguments of registered things may be, as far as their names tell: numbers, switches, words.
 
-Ranges are torch's own business: a worker reports what its constructors refuse.
+Ranges are torch's own business: a worker reports what its constructors refuse. Its schedulers take some that they cannot
+work with, and leave the rate as it is; those are refused here.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "reduce_on_plateau": {"mode": ("min", "max"), "threshold_mode": ("rel", "abs")},
 }
 """Arguments of torch's schedulers that are words, by schedule."""
+
+COUNTS = frozenset({"T_0", "T_max", "T_mult", "step_size", "step_size_down", "step_size_up", "total_iters"})
+"""Arguments of torch's schedulers that count steps or epochs."""
 
 _GROUPS = "write it as in groups: {backbone: {lr: 1e-4}}"
 
@@ -96,6 +100,17 @@ def of_schedule(key: KeyPath, use: Use) -> Iterator[Mistake]:
     for name in sorted(entry.required - given.keys()):
         yield Mistake(key, f"{use.use} needs the argument {name!r}", f"write {{use: {use.use}, {name}: …}}")
     yield from word((*key, "interval"), given.get("interval", entry.interval), entry.intervals)
+    for name in sorted(COUNTS & given.keys()):
+        if not _is_count(given[name]):
+            yield Mistake((*key, name), f"a whole number above 0 is needed, not {described(given[name])}")
+    milestones = given.get("milestones", [1])
+    if not (isinstance(milestones, list) and milestones and all(map(_is_count, milestones))):
+        told = f"whole numbers above 0 are needed, not {described(milestones)}"
+        yield Mistake((*key, "milestones"), told, "write it as in [30, 60]")
+    length = entry.length
+    if length is not None and length in given and len(entry.intervals) > 1 and "interval" not in given:
+        advice = f"write `interval: step` or `interval: epoch`, or leave {length} out"
+        yield Mistake((*key, length), f"{length} may count steps or epochs", advice)
     warmup = given.get("warmup", 0)
     if not ((type(warmup) is int and warmup >= 0) or (isinstance(warmup, float) and 0 <= warmup < 1)):
         yield Mistake(
@@ -109,6 +124,10 @@ def word(key: KeyPath, value: object, allowed: tuple[str, ...]) -> Iterator[Mist
     """The mistake of a word that is none of those allowed."""
     if value not in allowed:
         yield Mistake(key, *not_among(value, allowed))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -26,7 +26,7 @@ from pytest_mlspec.language.task import task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
-    from pytest_mlspec.language.spec import RecipeUse, Spec, Training
+    from pytest_mlspec.language.spec import RecipeUse, Spec, Training, Use
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?", re.ASCII)
 _MONITORED = ("train", "val")
@@ -164,6 +164,19 @@ def _parts(train: Training) -> Iterator[Mistake]:
         yield from named_or_path(key, train.schedule, schedules, "schedule")
         if train.schedule.use in schedules:
             yield from arguments.of_schedule(key, train.schedule)
+            yield from _never_changes(train, train.schedule)
+
+
+def _never_changes(train: Training, schedule: Use) -> Iterator[Mistake]:
+    """The mistake of a schedule by steps or milestones whose first change lies behind the end of the training."""
+    interval = schedule.arguments.get("interval", names.SCHEDULES[schedule.use].interval)
+    length = train.steps if interval == "step" else train.epochs if train.steps is None else None
+    for name in ("step_size", "milestones"):
+        value = schedule.arguments.get(name)
+        first = min(value, default=None) if isinstance(value, list) else value
+        if length is not None and type(first) is int and first >= length:
+            told = f"the rate would never change: the first time is after {first} {interval}s, and the training has {length}"
+            yield Mistake(("train", "schedule", name), told, "write less, or `interval: step` for a number of steps")
 
 
 def _checkpoints(train: Training) -> Iterator[Mistake]:
