@@ -75,7 +75,7 @@ def fitted(
                 )
     except NonFiniteError as error:  # the core knows positions; users know the rows of their source
         index = assembly.examples.index[list(error.rows)].tolist()
-        raise NonFiniteError(error.what, index, error.layer) from error
+        raise NonFiniteError(error.what, index, error.layer, advice=error.advice) from error
 
 
 def _profiler(job: Train, state: State, assembly: Assembly, work: Work) -> Profiler | None:

@@ -13,6 +13,7 @@ from itertools import count, islice
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from pytest_mlspec.engines.assembly import Assembly, assemble
 from pytest_mlspec.engines.outside import from_outside
@@ -37,7 +38,7 @@ def gradient_flow(job: GradientFlow, work: Work) -> Result:
     """Measures a few steps from initialisation; raises MeasurementError where two equal steps do not give equal results."""
     with from_outside("the probe of gradients", key="model"):
         assembly = _at_least(assemble(work), _STEPS)
-        steps = _Steps(assembly, assembly.source(assembly.examples), work.spec.train.seed)
+        steps = _Steps(assembly, assembly.source(assembly.examples), work.spec.train.seed).settled()
         parameters = _flow(steps)
         poisoned, name = _effect_of_leftovers(steps)
     rows = sum(len(index) for step in steps.indices(_STEPS) for index in step)
@@ -57,6 +58,24 @@ class _Steps:
     assembly: Assembly
     source: Source
     seed: int
+    scale: float | None = None
+
+    def settled(self) -> _Steps:
+        """The same steps in fp16 at a scale of the loss at which all of them are taken; in other precisions these.
+
+        A training finds that scale by leaving out its first steps, which says nothing against its gradients.
+        """
+        state = self.new_state()
+        if state.scaler is None:
+            return self
+        scale = state.scaler.get_scale()
+        while scale >= 1 and not self._all_taken(scale):
+            scale /= 2
+        return replace(self, scale=scale)
+
+    def _all_taken(self, scale: float) -> bool:
+        state = replace(self, scale=scale).new_state()
+        return all(self.take(state, batches) for batches in self.batches(_STEPS))
 
     def indices(self, number: int) -> Iterator[tuple[Tensor, ...]]:
         """The row numbers of the micro-batches of the first `number` steps."""
@@ -69,12 +88,15 @@ class _Steps:
 
     def new_state(self) -> State:
         """A training at its beginning, with the generators as they then are."""
-        return self.assembly.new_state(self.seed)
+        state = self.assembly.new_state(self.seed)
+        if self.scale is not None:
+            state.scaler = GradScaler(state.device.type, init_scale=self.scale)
+        return state
 
-    def take(self, state: State, batches: list[Batch]) -> None:
-        """One step of the loop."""
+    def take(self, state: State, batches: list[Batch]) -> bool:
+        """One step of the loop; false for one with a gradient that is not finite, which a scaler leaves out."""
         state.model.train()
-        take_step(
+        result = take_step(
             state,
             batches,
             loss=self.assembly.loss,
@@ -86,6 +108,7 @@ class _Steps:
         state.position += 1
         if state.schedule is not None:
             state.schedule.after_step()
+        return bool(result.gradient_norm.isfinite())
 
 
 def _flow(steps: _Steps) -> tuple[ParameterGradient, ...]:

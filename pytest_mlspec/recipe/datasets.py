@@ -65,7 +65,10 @@ class Datasets:
         return call_user(self.collate, items, key=self.key, name=f"collate_fn of {self.name}")
 
     def rows(self) -> Rows | dict[str, Rows]:
-        """The rows of each Dataset; reads every item once. Raises DataError that names a row with NaN or infinity."""
+        """The rows of each Dataset; reads every item once.
+
+        Raises DataError that names a row with NaN or infinity, and RecipeError for one that makes no batch with the others.
+        """
         read = {split: self._read(number) for number, split in enumerate(self.by_split)}
         alone = read.get("")
         return read if alone is None else alone
@@ -73,6 +76,7 @@ class Datasets:
     def _read(self, number: int) -> Rows:
         import numpy as np
         import pandas as pd
+        from torch.utils.data import default_collate
 
         from pytest_mlspec.training.loader import Draws
         from pytest_mlspec.training.seeding import kept_generators
@@ -80,6 +84,7 @@ class Datasets:
         _, dataset = self._dataset(number)
         count = call_user(dataset.__len__, key=self.key, name=f"the length of {self.name}")
         targets, fingerprints = [], np.empty((count, 1), dtype=np.int64)
+        shapes: dict[str, list[int]] = {}
         draws = Draws()
         with kept_generators():
             for row in range(count):
@@ -87,6 +92,13 @@ class Datasets:
                 inputs, target = self.item(number, row)
                 targets.append(target.item() if hasattr(target, "item") else target)
                 fingerprints[row] = _fingerprint(inputs)
+                shapes = shapes or _shapes(inputs)
+                if self.collate is default_collate and _shapes(inputs) != shapes:
+                    raise RecipeError(
+                        f"row {row} of {self.name} has inputs {_told(_shapes(inputs))}, and row 0 {_told(shapes)}",
+                        key=self.key,
+                        advice="give every row one shape, or return a DataLoader with a collate_fn that pads",
+                    )
         places = pd.DataFrame({_COLUMNS[0]: number, _COLUMNS[1]: np.arange(count)})
         return Rows(fingerprints, np.asarray(targets), np.arange(count), others=places)
 
@@ -257,10 +269,23 @@ def _as_tensor(value: Any, where: str, key: str) -> Any:
     return value.float() if value.dtype == torch.float64 else value
 
 
+def _shapes(inputs: Any) -> dict[str, list[int]]:
+    """The shape of each tensor of an item by name; the empty name where there is one tensor."""
+    return {name: list(tensor.shape) for name, tensor in _by_name(inputs).items()}
+
+
+def _told(shapes: Mapping[str, list[int]]) -> str:
+    return ", ".join(f"{name} {shape}".lstrip() for name, shape in shapes.items())
+
+
+def _by_name(inputs: Any) -> Mapping[str, Any]:
+    return inputs if isinstance(inputs, Mapping) else {"": inputs}
+
+
 def _fingerprint(inputs: Any) -> int:
     """64 bits of the SHA-256 over names, types, shapes and bytes: equal for equal inputs."""
     digest = hashlib.sha256()
-    for name, tensor in inputs.items() if isinstance(inputs, Mapping) else [("", inputs)]:
+    for name, tensor in _by_name(inputs).items():
         digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
         digest.update(tensor.detach().contiguous().numpy().tobytes())
     return int.from_bytes(digest.digest()[:8], "big", signed=True)

@@ -153,9 +153,9 @@ class LoadedSource:
         if "timed out" in str(error):
             self._end_workers()
             return TrainingError(
-                f"{self._name_rows(index)} not loaded within {self._timeout:g} s",
+                f"no batch within {self._timeout:g} s, at {self._name_rows(index)}",
                 key=_TIMEOUT,
-                advice="look at what makes this row; if it is only slow, raise train.timeout",
+                advice="look at what makes this row; if the rows are only slow, raise train.timeout or train.workers",
             )
         row = self._row_of_the_dead()
         if row is None:

@@ -17,7 +17,7 @@ from pytest_mlspec.training.history import SKIPPED_IN_A_ROW, History
 from pytest_mlspec.training.instruments import Clock, steps_between_samples
 from pytest_mlspec.training.losses import LossFunction
 from pytest_mlspec.training.memory import divided
-from pytest_mlspec.training.nonfinite import NO_LAYER, NonFiniteError, NotFiniteError, bad_rows, layer_of
+from pytest_mlspec.training.nonfinite import IN_FP16, NO_LAYER, NonFiniteError, NotFiniteError, bad_rows, layer_of
 from pytest_mlspec.training.sample import Sample
 from pytest_mlspec.training.seeding import rng_state, set_rng_state
 from pytest_mlspec.training.state import State
@@ -240,6 +240,7 @@ def _explained(
         what,
         [row for batch in batches for row in batch.index.tolist()],
         layer_of(state.model, lambda: loss_again(batches)) or NO_LAYER,
+        **({} if state.scaler is None else {"advice": IN_FP16}),
     )
 
 

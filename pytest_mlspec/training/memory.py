@@ -32,7 +32,7 @@ def shrink(state: State, batches: Sequence[Batch], *, owned: bool) -> None:
     `owned` says that the team's code takes the steps.
     """
     rows = max(map(len, batches))
-    at = f"out of memory at step {state.step + 1} with {rows} rows at a time"
+    at = f"out of memory at step {state.step + 1} with {rows} {'row' if rows == 1 else 'rows'} at a time"
     statistics = [name for name, module in state.model.named_modules() if _has_batch_statistics(module)]
     if owned:
         raise TrainingError(

@@ -21,6 +21,8 @@ from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.training.batches import Batch
 
 _ROWS_SHOWN = 20
+_ADVICE = "look at these rows and this layer, lower the learning rate, or set clip_norm"
+IN_FP16 = "fp16 holds numbers up to 65,504: write precision: bf16, or scale down what this layer is given"
 NO_LAYER = "the step was finite when it was taken again: look at what it draws at random"
 
 
@@ -36,12 +38,12 @@ class NotFiniteError(Exception):
 class NonFiniteError(TrainingError):
     """A loss or gradient that is not finite. `rows` are the positions of the step's rows in the source."""
 
-    def __init__(self, what: str, rows: Sequence[int], layer: str = "") -> None:
+    def __init__(self, what: str, rows: Sequence[int], layer: str = "", *, advice: str = _ADVICE) -> None:
         more = f", … ({len(rows)} in all)" if len(rows) > _ROWS_SHOWN else ""
         where = f": {layer}" if layer else ""
         super().__init__(
             f"{what}{where}; rows {', '.join(map(str, rows[:_ROWS_SHOWN]))}{more}",
-            advice="look at these rows and this layer, lower the learning rate, or set clip_norm",
+            advice=advice,
         )
         self.what = what
         self.rows = tuple(rows)

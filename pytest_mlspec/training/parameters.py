@@ -21,9 +21,10 @@ def freeze(model: nn.Module, names: Iterable[str]) -> None:
 
     They require no gradient. A frozen module also stays in evaluation mode, whatever mode the model is set to: batch
     statistics would move with every batch, and dropout would disturb features that nothing learns to repair. Raises
-    TrainingError for a name that the model does not have.
+    TrainingError for a name that the model does not have, and where nothing is left that learns.
     """
     modules = dict(model.named_modules())
+    learns = any(parameter.requires_grad for parameter in model.parameters())
     for name in names:
         for parameter in _below(model, name, key=_FREEZE):
             parameter.requires_grad_(False)
@@ -31,6 +32,10 @@ def freeze(model: nn.Module, names: Iterable[str]) -> None:
             frozen = modules[name]
             frozen.train = MethodType(_stay_in_evaluation, frozen)
             frozen.eval()
+    if learns and not any(parameter.requires_grad for parameter in model.parameters()):
+        raise TrainingError(
+            "every parameter is frozen: nothing learns", key=_FREEZE, advice="leave out one of the names"
+        )
 
 
 def frozen_names(model: nn.Module, names: Iterable[str]) -> frozenset[str]:

@@ -140,7 +140,7 @@ def test_a_row_that_hangs_is_named_after_the_timeout() -> None:
     told = walk(lambda: time.sleep(60), timeout=0.5)
 
     assert isinstance(told, TrainingError)
-    assert (told.message, told.key) == ("row 17 not loaded within 0.5 s", "train.timeout")
+    assert (told.message, told.key) == ("no batch within 0.5 s, at row 17", "train.timeout")
     assert psutil.Process().children() == []
 
 

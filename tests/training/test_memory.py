@@ -69,7 +69,7 @@ def test_memory_for_no_row_is_an_error() -> None:
     """Halving ends at one row."""
     state = new_state(Small(network(), 0, torch.OutOfMemoryError("CUDA out of memory")))
 
-    with pytest.raises(TrainingError, match="out of memory at step 1 with 1 rows at a time") as caught:
+    with pytest.raises(TrainingError, match="out of memory at step 1 with 1 row at a time") as caught:
         fit(state, source_of(*classification()), settings=SETTINGS, loss=CROSS_ENTROPY)
     assert caught.value.key == "train.batch_size"
 

@@ -152,5 +152,11 @@ def test_a_loss_that_is_not_finite_is_no_skipped_step() -> None:
     model = nn.Sequential(nn.Linear(6, 3))
     nn.init.constant_(model[0].weight, 1.0)  # type: ignore[arg-type]
 
-    with pytest.raises(TrainingError, match=r"loss is nan at step .*: first in the output of 0 \(Linear\); rows"):
+    with pytest.raises(
+        TrainingError, match=r"loss is nan at step .*: first in the output of 0 \(Linear\); rows"
+    ) as caught:
         fit(scaled(model=model), source_of(inputs, targets), settings=HALF, loss=CROSS_ENTROPY)
+    assert (
+        caught.value.advice
+        == "fp16 holds numbers up to 65,504: write precision: bf16, or scale down what this layer is given"
+    )

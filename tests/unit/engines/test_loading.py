@@ -41,6 +41,8 @@ class Images(Dataset):
                 image[0, 0, 0] = float("nan")
             if self.bad == "text":
                 return "image", label
+            if self.bad == "small":
+                return image[:, 1:], label
             if self.bad == "alone":
                 return image
         return image, label
@@ -208,6 +210,7 @@ def test_the_collate_of_a_loader_makes_the_batches(project: Project) -> None:
     [
         ("raises", UserCodeError, "row 17 of own:load raised ValueError: no such file"),
         ("nan", DataError, "row 17 of own:load holds NaN or infinity"),
+        ("small", RecipeError, "row 17 of own:load has inputs [1, 3, 4], and row 0 [1, 4, 4]"),
         ("text", RecipeError, "row 17 of own:load has inputs that are a str"),
         ("alone", RecipeError, "row 17 of own:load is a Tensor"),
     ],

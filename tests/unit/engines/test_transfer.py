@@ -125,14 +125,14 @@ def test_groups_train_at_their_own_rates(project: Project) -> None:
 
     assert changes["backbone.0.weight"] == pytest.approx(0.01 * changes["head.weight"], rel=0.05)
     run = project.train(spec)
-    assert run.losses["train"] < 0.8 * run.losses_before["train"]
+    assert run.losses["train"] < 0.9 * run.losses_before["train"]
 
 
 @pytest.mark.parametrize(
     ("train", "message", "key"),
     [
         ({"freeze": ["backbon"]}, "no module or parameter called 'backbon'", "train.freeze"),
-        ({"freeze": ["backbone", "head"]}, "no parameter that requires a gradient", "model"),
+        ({"freeze": ["backbone", "head"]}, "every parameter is frozen: nothing learns", "train.freeze"),
         (
             {"optimizer": {"use": "sgd", "groups": {"hed": {"lr": 1.0}}}},
             "no module or parameter called 'hed'",

@@ -176,3 +176,27 @@ def test_steps_that_are_never_equal_cannot_be_compared(project: Project) -> None
         measured(project, {**DIGITS, "recipe": {"use": "steps:AugmentsWithoutSeed"}})
 
     assert "without the seed" in raised.value.advice
+
+
+STEEP = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.layer(x * 300)
+"""
+
+
+def test_the_first_scales_of_fp16_say_nothing_against_gradients(project: Project) -> None:
+    """They overflow at 65,536, where a training leaves its first steps out; the probe looks at steps that are taken."""
+    project.write("steep", STEEP)
+    spec = {**DIGITS, "model": "steep:Net", "train": {"precision": "fp16", "optimizer": {"use": "sgd", "lr": 1e-6}}}
+    gradients = measured(project, spec)
+
+    assert project.train(spec).skipped_steps > 0
+    assert all(parameter.gradient_norm and math.isfinite(parameter.gradient_norm) for parameter in gradients.parameters)
+    assert all(parameter.change > 0 for parameter in gradients.parameters)
