@@ -69,6 +69,10 @@ def _as_written(spec: Spec) -> dict[str, Any]:
     if spec.limits.memory is not None:
         data["limits"]["memory"] = f"{spec.limits.memory}B"
     train = data["train"]
+    split = data.get("data", {}).get("split", {})
+    for name in ("test", "val") if "files" in split else ():
+        if name in split["files"]:
+            del split[name]  # a rule refuses a share beside a file
     for node, key in ((train, "timeout"), (train.get("checkpoint", {}), "time")):
         if key in node:
             node[key] = f"{node[key]:g}s"

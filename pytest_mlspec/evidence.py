@@ -307,7 +307,9 @@ class ScoreTable:
     confused: Mapping[str, tuple[tuple[str, str, int], ...]] = field(default_factory=dict)
 
 
-Evidence = DataProfile | TrainingRun | SeedRuns | Interruption | Independence | Gradients | ConstantPrediction | ScoreTable
+Evidence = (
+    DataProfile | TrainingRun | SeedRuns | Interruption | Independence | Gradients | ConstantPrediction | ScoreTable
+)
 
 
 @dataclass(frozen=True)

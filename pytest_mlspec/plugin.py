@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from pytest_mlspec.plan import Claim, Plan
     from pytest_mlspec.run import Run
     from pytest_mlspec.session import Answer, Session
-    from pytest_mlspec.store import Store
-    from pytest_mlspec.workers.broker import Broker
-    from pytest_mlspec.workers.remote import Door
 
 YAML = (".yaml", ".yml")
+SESSION = pytest.StashKey["Session"]()
+SHARED = "mlspec_session"  # the key of xdist's workerinput
+_PASSED_OVER = pytest.StashKey[list[Path]]()
+_NOT_ON = "add --mlspec, or `mlspec = true` to the ini file"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,6 +63,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
         return None
     named = parent.session.isinitpath(file_path)
     if not _is_on(parent.config) and not (named and file_path.stem.endswith(".mlspec")):
+        parent.config.stash.setdefault(_PASSED_OVER, []).append(file_path)
         return None
     from pytest_mlspec.language.load import is_spec
 
@@ -81,7 +82,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     items = [item for item in session.items if isinstance(item, ClaimItem)]
     if option.mlspec_plan:
-        _show_plan(session.config, items)
+        _show_plans(session.config, items)
         return True
     for plan, claims in _by_plan(items):
         session_of(session.config).enlist(plan, claims)
@@ -91,18 +92,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends every job that still runs."""
     if SESSION in config.stash:
-        config.stash[SESSION].runs.close()
-    if _DOOR in config.stash:
-        config.stash[_DOOR].close()
+        config.stash[SESSION].close()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Under xdist: tells a worker where the broker of the controller answers, and where evidence is stored."""
     if _is_on(node.config):
-        node.workerinput["mlspec_broker"] = _door_of(node.config).address
-        node.workerinput["mlspec_store"] = str(session_of(node.config).store.path)
-        node.workerinput["mlspec_profiles"] = session_of(node.config).profiles
+        node.workerinput[SHARED] = vars(session_of(node.config).share())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -125,29 +122,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """With -vv: what was measured and what is allowed, of every claim. With --mlspec-profile: where the time went."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """What was measured (-vv), where the time went (--mlspec-profile), and what to add where specs alone were found."""
+    nothing_found = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+    if nothing_found and _PASSED_OVER in config.stash and (count := _passed_over(config)):
+        terminalreporter.write_line(f"{count} spec{'s were' if count > 1 else ' was'} passed over: {_NOT_ON}")
     if config.option.mlspec_profile and SESSION in config.stash:
         from pytest_mlspec.report import profile_lines
 
-        terminalreporter.section("profiled by mlspec")
-        for line in profile_lines(Path(config.stash[SESSION].profiles)):
-            terminalreporter.write_line(line)
-    if config.get_verbosity() < 2 or not _is_on(config):
-        return
-    from pytest_mlspec.report import cost_lines, measured_text
+        _write_section(terminalreporter, "profiled by mlspec", profile_lines(Path(config.stash[SESSION].profiles)))
+    if config.get_verbosity() >= 2 and _is_on(config):
+        from pytest_mlspec.report import measured_lines
 
-    reports = [report for group in terminalreporter.stats.values() for report in group]
-    lines = [
-        f"{report.nodeid}  {text}"
-        for report in reports
-        if getattr(report, "when", "") == "call" and (text := measured_text(report.user_properties))
-    ]
-    if lines:
-        terminalreporter.section("measured by mlspec")
-    told = (each for report in reports for each in getattr(report, "user_properties", ()))
-    for line in (*lines, *cost_lines(told)):
-        terminalreporter.write_line(line)
+        reports = [report for group in terminalreporter.stats.values() for report in group]
+        called = [report for report in reports if getattr(report, "when", "") == "call"]
+        lines = measured_lines((report.nodeid, report.user_properties) for report in called)
+        _write_section(terminalreporter, "measured by mlspec", lines)
 
 
 @pytest.fixture
@@ -177,7 +167,7 @@ class SpecFile(pytest.File):
         from pytest_mlspec.plan import make_plan
 
         if not _is_on(self.config):
-            raise self.CollectError("this is a spec: add --mlspec, or `mlspec = true` to the ini file")
+            raise self.CollectError(f"this is a spec: {_NOT_ON}")
         try:
             declared = read(self.path, root=self.config.rootpath)
         except SpecError as error:
@@ -252,9 +242,11 @@ class ClaimItem(pytest.Item):
             return super().repr_failure(excinfo, style)
         shown: Any = excinfo.getrepr(style="value")
         answer = excinfo.value.answer
-        # What the summary, --tb=line and JUnit files quote.
+        # What the summary, --tb=line and JUnit files quote; --tb=line shows nothing else.
         shown.reprcrash.path, shown.reprcrash.lineno = answer.place.path, answer.place.line
         shown.reprcrash.message = answer.verdict.summary
+        if self.config.getoption("tbstyle", "auto") == "line":
+            shown.reprtraceback.reprentries = []
         return shown
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -263,14 +255,18 @@ class ClaimItem(pytest.Item):
         return self.path, self.claim.place.line - 1, f"{self.plan.spec.name}: {self.name}"
 
 
-SESSION = pytest.StashKey["Session"]()
-_DOOR = pytest.StashKey["Door"]()
-
-
 def session_of(config: pytest.Config) -> Session:
     """The session of this pytest run, made at its first use."""
     if SESSION not in config.stash:
-        config.stash[SESSION] = _new_session(config)
+        from pytest_mlspec.errors import MlspecError
+        from pytest_mlspec.opening import Asked, open_session
+
+        shared = getattr(config, "workerinput", {}).get(SHARED)
+        asked = Asked.by(config.option, config.getini, root=config.rootpath, shared=shared)
+        try:
+            config.stash[SESSION] = open_session(asked, warn=partial(_warn, config))
+        except MlspecError as error:
+            raise pytest.UsageError(error.message) from None
     return config.stash[SESSION]
 
 
@@ -285,101 +281,26 @@ def _is_on(config: pytest.Config) -> bool:
     return bool(option.mlspec or option.mlspec_plan or option.mlspec_profile or config.getini("mlspec"))
 
 
-def _new_session(config: pytest.Config) -> Session:
-    from pytest_mlspec.session import Runs, Session
-    from pytest_mlspec.store import Store
-    from pytest_mlspec.workers.inline import InlineRuns, debugger_attached
-
-    root = config.rootpath
-    of_controller = getattr(config, "workerinput", {})
-    post_mortem = bool(config.getoption("usepdb", False))
-    debugs = post_mortem or config.getoption("trace", False) or debugger_attached()
-    runs: Runs
-    inline = False
-    if "mlspec_broker" in of_controller:
-        from pytest_mlspec.workers.remote import RemoteBroker
-
-        store, runs = (
-            Store(root, path=Path(of_controller["mlspec_store"])),
-            RemoteBroker(of_controller["mlspec_broker"]),
-        )
-    elif config.option.mlspec_inline or (debugs and config.getoption("dist", "no") == "no"):
-        inline, runs = True, InlineRuns(root, post_mortem=post_mortem)
-        store = Store(root, path=runs.folder)
-    else:
-        store = _store(config)
-        runs = _broker(config, store)
-    return Session(
-        root,
-        store,
-        runs,
-        inline=inline,
-        allowed=tuple(config.getini("mlspec_allow")),
-        python_path=_python_path(config),
-        profiles=of_controller.get("mlspec_profiles", "") if of_controller else _profiles(config),
-    )
-
-
-def _profiles(config: pytest.Config) -> str:
-    """The folder for the profiles of this run, empty where none are wanted; made here, so that a full disk is told at once."""
-    if not config.option.mlspec_profile:
-        return ""
-    from pytest_mlspec.store import Store
-
-    folder = Store(config.rootpath).path / "profiles" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+def _warn(config: pytest.Config, message: str) -> None:
     try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise pytest.UsageError(f"--mlspec-profile writes to {folder}: {error.strerror}") from None
-    return str(folder)
-
-
-def _python_path(config: pytest.Config) -> tuple[str, ...]:
-    """Where user code imports from: the root directory, and what pytest itself adds by its ini value."""
-    return (str(config.rootpath), *map(str, config.getini("pythonpath")))
-
-
-def _store(config: pytest.Config) -> Store:
-    """The store of the project, or where that cannot be written, one that lasts as long as this run."""
-    from pytest_mlspec.store import Store
-
-    store = Store(config.rootpath)
-    if store.writable:
-        return store
-    folder = TemporaryDirectory(prefix="mlspec-")
-    config.add_cleanup(folder.cleanup)
-    message = f"{store.path} cannot be written: evidence is kept for this run only, and none of an earlier one is used"
-    try:
-        config.issue_config_time_warning(pytest.PytestWarning(message), stacklevel=2)
+        config.issue_config_time_warning(pytest.PytestWarning(message), stacklevel=3)
     except pytest.PytestWarning:  # where warnings are errors, this one is the user's to settle, not a bug of ours
         raise pytest.UsageError(message) from None
-    return Store(config.rootpath, path=Path(folder.name))
 
 
-def _broker(config: pytest.Config, store: Store) -> Broker:
-    from pytest_mlspec.session import StoredEvidence, default_slots
-    from pytest_mlspec.workers.broker import Broker
+def _passed_over(config: pytest.Config) -> int:
+    """How many specs were seen and not asked for; only counted where nothing else was found."""
+    from pytest_mlspec.language.load import is_spec
 
-    return Broker(
-        target="pytest_mlspec.workers.job:run_job",
-        # Two jobs at a time would be seen in the times of each other.
-        slots=config.option.mlspec_workers or (1 if config.option.mlspec_profile else default_slots()),
-        root=config.rootpath,
-        python_path=_python_path(config),
-        reuse=StoredEvidence(store, fresh=config.option.mlspec_fresh or config.option.mlspec_profile),
-    )
+    return sum(is_spec(path) for path in config.stash[_PASSED_OVER])
 
 
-def _door_of(config: pytest.Config) -> Door:
-    """What lets the workers of xdist use this process's broker, made at its first use."""
-    if _DOOR not in config.stash:
-        from pytest_mlspec.workers.broker import Broker
-        from pytest_mlspec.workers.remote import Door
-
-        runs = session_of(config).runs
-        assert isinstance(runs, Broker)
-        config.stash[_DOOR] = Door(runs)
-    return config.stash[_DOOR]
+def _write_section(reporter: pytest.TerminalReporter, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        reporter.ensure_newline()
+        reporter.section(title)
+    for line in lines:
+        reporter.write_line(line)
 
 
 def _by_plan(items: Iterable[ClaimItem]) -> Iterator[tuple[Plan, list[Claim]]]:
@@ -389,15 +310,12 @@ def _by_plan(items: Iterable[ClaimItem]) -> Iterator[tuple[Plan, list[Claim]]]:
     yield from plans.values()
 
 
-def _show_plan(config: pytest.Config, items: Iterable[ClaimItem]) -> None:
+def _show_plans(config: pytest.Config, items: Iterable[ClaimItem]) -> None:
     from pytest_mlspec.report import plan_lines
-    from pytest_mlspec.session import StoredEvidence
 
-    session = session_of(config)
-    stored = StoredEvidence(session.store, fresh=config.option.mlspec_fresh or config.option.mlspec_profile)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     for plan, claims in _by_plan(items):
-        for line in plan_lines(session, stored, plan, claims):
+        for line in plan_lines(session_of(config), plan, claims):
             print(line) if reporter is None else reporter.write_line(line)
 
 

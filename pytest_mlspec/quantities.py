@@ -170,6 +170,23 @@ METRICS: dict[str, Metric] = {
 """Metrics by scikit-learn's scorer names without `neg_`; a few functions without a scorer go by their own names."""
 
 
+_SHORT = {
+    "acc": "accuracy",
+    "ari": "adjusted_rand_score",
+    "auc": "roc_auc",
+    "kappa": "cohen_kappa",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mcc": "matthews_corrcoef",
+    "mse": "mean_squared_error",
+    "nmi": "normalized_mutual_info_score",
+    "pr_auc": "average_precision",
+    "rmse": "root_mean_squared_error",
+    "silhouette": "silhouette_score",
+}
+"""What people call metrics in short: no names of scikit-learn's, but they tell which is meant."""
+
+
 @dataclass(frozen=True)
 class RunValue:
     """A quantity that the training itself reports: `field` of its `TrainingRun`."""
@@ -328,7 +345,8 @@ def known_names() -> Iterable[str]:
 
 def _metric(name: str, class_label: str | None, *, others: Iterable[str]) -> Metric:
     if name not in METRICS:
-        raise MlspecError(f"unknown metric {name!r}", advice=did_you_mean(name, [*METRICS, *others]))
+        meant = f"did you mean {_SHORT[name]!r}?" if name in _SHORT else did_you_mean(name, [*METRICS, *others])
+        raise MlspecError(f"unknown metric {name!r}", advice=meant)
     metric = METRICS[name]
     if class_label is not None and not metric.per_class:
         allowed = ", ".join(sorted(other for other in METRICS if METRICS[other].per_class))

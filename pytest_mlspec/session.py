@@ -1,34 +1,36 @@
 """One pytest run: the plans of its specs, the broker that carries their jobs out, the store that keeps what they gave.
 
 From a claim to its verdict: `enlist` hands the jobs of the selected claims to the broker, `answer` waits for the evidence of
-one claim and judges it. A job whose stored evidence is still true is not run (`StoredEvidence`).
+one claim and judges it. A job whose stored evidence is still true is not run (`reuse.py`).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlspec import jobs
+from pytest_mlspec.causes import Cause
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import Job, Prepare, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.requirements import missing
-from pytest_mlspec.store import Entry, Key, Miss, Store, environment
+from pytest_mlspec.store import Entry, Key, Store, environment
 from pytest_mlspec.workers.job import Request, StoredResult
+from pytest_mlspec.workers.logs import log_end, warnings_in
 from pytest_mlspec.workers.tasks import Limits, Outcome, Task
+
+if TYPE_CHECKING:
+    from pytest_mlspec.workers.remote import Door
 
 PACKAGES = ("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch")
 """The distributions whose version is part of every key."""
-
-LOG_LINES = 40
 
 
 class Runs(Protocol):
@@ -51,7 +53,9 @@ Progress = Callable[[str, dict[str, Any]], None]
 class Answer:
     """The verdict on one claim, where it stands, the folders of the evidence behind it, and the end of a failed job's log.
 
-    `trainings` are those behind it by the titles of their jobs.
+    `trainings` are those behind it by the titles of their jobs; `warnings` are Python's, from the logs of its jobs. Where a
+    job gave no evidence, `log_file` is what it wrote, and `told_with` the claim whose answer tells the cause in full, empty
+    for that one.
     """
 
     claim: Claim
@@ -61,65 +65,58 @@ class Answer:
     log: str = ""
     reused: bool = False
     trainings: Mapping[str, TrainingRun] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    log_file: str = ""
+    told_with: str = ""
 
 
 @dataclass(frozen=True)
-class StoredEvidence:
-    """What the broker asks before it runs a task: evidence of an earlier run that is proved to be unchanged.
+class Shared:
+    """What another process needs to use the same session: where the broker answers, the store, the folder for profiles."""
 
-    With `fresh`, nothing that was stored before this run counts.
-    """
-
-    store: Store
-    fresh: bool = False
-
-    def find(self, task: Task, needed: Mapping[str, Outcome]) -> dict[str, Any] | None:
-        """The stored result of `task`, or None where it must run."""
-        found = None if self.fresh else self.look_up(task, needed)
-        if not isinstance(found, Entry):
-            return None
-        return {"entry": found.location, "digest": found.digest, "unprovable": ""}
-
-    def look_up(self, task: Task, needed: Mapping[str, Outcome]) -> Entry | Miss:
-        """The stored entry of `task`, or which ingredient of its key has changed."""
-        request = task.request
-        needs = {
-            jobs.title(jobs.from_json(job)): str((needed[name].value or {}).get("digest"))
-            for name, job in request["needs"].items()
-        }
-        found = self.store.find(Key(request["label"], request["ingredients"]), needs)
-        if isinstance(found, Entry) and (reason := found.record["unprovable"]):
-            return Miss(f"shared within one run only: {reason}")
-        return found
-
-    def lock(self, task: Task) -> AbstractContextManager[None]:
-        """Held while `task` runs, so that of several pytest processes one runs it."""
-        return self.store.lock(Key(task.request["label"], task.request["ingredients"]))
+    broker: str
+    store: str
+    profiles: str
 
 
 @dataclass
 class Session:
     """The jobs of one run.
 
-    `allowed` are the packages outside the project that specs may name; `python_path` is where user code imports from;
-    `profiles` is the folder for the profiles of trainings, empty where none are wanted.
+    With `fresh`, no evidence of an earlier run counts. `allowed` are the packages outside the project that specs may name;
+    `python_path` is where user code imports from; `profiles` is the folder for the profiles of trainings, empty where none
+    are wanted; `folder` holds a store that lasts as long as this run.
     """
 
     root: Path
     store: Store
     runs: Runs
+    fresh: bool = False
     inline: bool = False
     allowed: tuple[str, ...] = ()
     python_path: tuple[str, ...] = ()
     profiles: str = ""
+    folder: TemporaryDirectory[str] | None = None
+    _door: Door | None = None
     _tasks: dict[tuple[str, Job], Task] = field(default_factory=dict)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
-    _told: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _enlisted: dict[str, dict[str, Claim]] = field(default_factory=dict)
+    _causes: dict[tuple[str, str], Cause | None] = field(default_factory=dict)
+    _warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def enlist(self, plan: Plan, claims: Iterable[Claim]) -> None:
+    def enlist(self, plan: Plan, claims: Sequence[Claim]) -> None:
         """Hands over what `claims` of `plan` need; equal jobs, of whatever spec, run once."""
+        self._enlisted.setdefault(plan.id, {}).update({claim.name: claim for claim in claims})
         self.runs.submit(self.tasks(plan, claims))
+
+    def close(self) -> None:
+        """Ends every job that still runs."""
+        self.runs.close()
+        if self._door is not None:
+            self._door.close()
+        if self.folder is not None:
+            self.folder.cleanup()
 
     def tasks(self, plan: Plan, claims: Iterable[Claim]) -> list[Task]:
         """The tasks behind `claims`, each after those that it needs.
@@ -129,6 +126,16 @@ class Session:
         wanted = [job for claim in claims if self.settled(plan, claim) is None for job in claim.jobs.values()]
         tasks = [self.task(plan, job) for job in in_order(wanted)]
         return sorted(tasks, key=lambda task: 2 if task.needs else int(task.start == "fresh"))
+
+    def share(self) -> Shared:
+        """Lets other processes use the broker of this one, until the session is closed."""
+        from pytest_mlspec.workers.broker import Broker
+        from pytest_mlspec.workers.remote import Door
+
+        if self._door is None:
+            assert isinstance(self.runs, Broker)
+            self._door = Door(self.runs)
+        return Shared(self._door.address, str(self.store.path), self.profiles)
 
     def task(self, plan: Plan, job: Job) -> Task:
         """`job` made ready to run."""
@@ -176,52 +183,82 @@ class Session:
         settled = self.settled(plan, claim)
         if settled is not None:
             return Answer(claim, settled, claim.place)
-        outcomes: dict[str, Outcome] = {}
-        for role, job in claim.jobs.items():
-            outcomes[role] = self._outcome(plan, job, on_progress)
-        broken = [outcome for outcome in outcomes.values() if outcome.error is not None]
-        if broken:
-            # The one that failed by itself tells more than those that were not run because of it.
-            cause = min(
-                broken, key=lambda outcome: outcome.error is not None and outcome.error.kind == "DependencyError"
-            )
-            assert cause.error is not None
-            return self._unmeasured(plan, claim, cause.error, cause.log)
+        cause = self._cause(plan, claim, on_progress)
+        if cause is not None:
+            return self._unmeasured(plan, claim, cause, self._told_with(plan, claim, cause))
+        outcomes = {role: self.runs.outcome(self.task(plan, job).key) for role, job in claim.jobs.items()}
         try:
             entries = {role: self._entry(outcome) for role, outcome in outcomes.items()}
             evidence = {role: StoredResult(entry).evidence for role, entry in entries.items()}
             verdict = claim.judge(evidence)
         except MlspecError as error:  # what was stored a moment ago is gone or broken
-            return self._unmeasured(plan, claim, ErrorRecord.of(error), "")
+            return self._unmeasured(plan, claim, Cause(ErrorRecord.of(error)))
         folders = tuple(
             _shown(entry.path, self.root) for entry in {entry.location: entry for entry in entries.values()}.values()
         )
         reused = all(outcome.reused for outcome in outcomes.values())
-        log = "" if not verdict.status.red else "".join(_tail(outcome.log) for outcome in outcomes.values())
+        log = "" if not verdict.status.red else "".join(_shown_end(outcome.log) for outcome in outcomes.values())
         trainings = {
             self.task(plan, claim.jobs[role]).title: found
             for role, found in evidence.items()
             if isinstance(found, TrainingRun)
         }
-        return Answer(claim, verdict, claim.place, folders, log, reused, trainings)
+        warnings = tuple(dict.fromkeys(self._warnings_of(plan, claim)))
+        return Answer(claim, verdict, claim.place, folders, log, reused, trainings, warnings)
 
     def result(self, plan: Plan, job: Job, *, on_progress: Progress | None = None) -> StoredResult:
         """The stored result of `job`, run if it has to be; raises MlspecError with what kept it from being measured."""
         tasks = [self.task(plan, each) for each in in_order([job])]
         self.runs.submit(tasks)
-        outcome = self._outcome(plan, job, on_progress)
+        _, outcome = self._failed_or_done(plan, job, on_progress)
         if outcome.error is not None:
             error = outcome.error
             raise MlspecError(error.message, key=error.key, advice=error.advice, details=error.details)
         return StoredResult(self._entry(outcome))
 
-    def _outcome(self, plan: Plan, job: Job, on_progress: Progress | None) -> Outcome:
-        """The outcome of `job`; where a mistake at a key kept it from being run, that of the job that met the mistake."""
+    def _failed_or_done(self, plan: Plan, job: Job, on_progress: Progress | None) -> tuple[Job, Outcome]:
+        """`job` and its outcome; where another one kept it from being run, that one and its outcome."""
         outcome = self.runs.outcome(self.task(plan, job).key, on_progress=on_progress)
-        if outcome.error is None or outcome.error.kind != "DependencyError" or not outcome.error.key:
-            return outcome
-        needed = (self._outcome(plan, each, on_progress) for each in jobs.needed_by(job))
-        return next(each for each in needed if each.error is not None)
+        if outcome.error is None or outcome.error.kind != "DependencyError":
+            return job, outcome
+        needed = (self._failed_or_done(plan, each, on_progress) for each in jobs.needed_by(job))
+        return next(found for found in needed if found[1].error is not None)
+
+    def _cause(self, plan: Plan, claim: Claim, on_progress: Progress | None = None) -> Cause | None:
+        """Why `claim` cannot be judged; None where it can. All its jobs are waited for."""
+        known = (plan.id, claim.name)
+        if known in self._causes:
+            return self._causes[known]
+        causes = []
+        for job in claim.jobs.values():
+            failed, outcome = self._failed_or_done(plan, job, on_progress)
+            if outcome.error is not None:
+                causes.append(Cause(outcome.error, jobs.title(failed), outcome.log, asked=failed == job))
+        # A job of its own that failed tells more than one that was not run because of another.
+        self._causes[known] = min(causes, key=lambda cause: not cause.asked, default=None)
+        return self._causes[known]
+
+    def _told_with(self, plan: Plan, claim: Claim, cause: Cause) -> str:
+        """The first claim of this run that `cause` keeps from being judged; empty where it is `claim` itself.
+
+        By the order of the items, not of the answers: the processes of xdist have to agree on it.
+        """
+        for name, other in self._enlisted[plan.id].items():
+            if name == claim.name:
+                return ""
+            if self.settled(plan, other) is None:
+                theirs = self._cause(plan, other)
+                if theirs is not None and theirs.is_that_of(cause):
+                    return name
+        return ""
+
+    def _warnings_of(self, plan: Plan, claim: Claim) -> Iterator[str]:
+        """The warnings in the logs of what `claim` needs; a log is read once in a run."""
+        for job in in_order(claim.jobs.values()):
+            log = self.task(plan, job).log
+            if log not in self._warnings:
+                self._warnings[log] = tuple(warnings_in(log, root=self.root))
+            yield from self._warnings[log]
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
@@ -253,23 +290,24 @@ class Session:
             return not_applicable("it compares with a fresh interpreter, and --mlspec-inline keeps to this one")
         return None
 
-    def _unmeasured(self, plan: Plan, claim: Claim, error: ErrorRecord, log: str) -> Answer:
+    def _unmeasured(self, plan: Plan, claim: Claim, cause: Cause, told_with: str = "") -> Answer:
         """The answer where a job gave no evidence: what the worker found, and where in the spec it lies."""
+        error = cause.error
         if error.kind == "NotApplicableError":
             return Answer(claim, not_applicable(error.message), claim.place)
         key = tuple(error.key.split("."))
         # What the recipe supplies has no key in the file: there the claim is nearer than the head of the spec.
         place = plan.declared.place(key) if key[0] in plan.declared.document.data else claim.place
-        summary = f"{error.key}: {error.message}" if error.key else error.message
-        first = self._told.setdefault((plan.id, log, error.details), claim.name)
-        if first != claim.name and error.details:
-            return Answer(claim, Verdict(Status.ERROR, summary, facts=(f"told in full with {first}",)), place)
+        if told_with:
+            verdict = Verdict(Status.ERROR, cause.elsewhere)
+            return Answer(claim, verdict, place, told_with=told_with)
         facts = tuple(error.details.rstrip().splitlines())
-        advice = (error.advice,) if error.advice else ()
-        end = _tail(log)
+        verdict = Verdict(Status.ERROR, cause.here, facts=facts, advice=(error.advice,) if error.advice else ())
+        end = _shown_end(cause.log)
         if facts and end.rstrip().endswith(error.details.rstrip()):
             end = ""  # the details of a worker that died are the end of its log: once is enough
-        return Answer(claim, Verdict(Status.ERROR, summary, facts=facts, advice=advice), place, log=end)
+        wrote = Path(cause.log).stat().st_size if cause.log and Path(cause.log).exists() else 0
+        return Answer(claim, verdict, place, log=end, log_file=_shown(Path(cause.log), self.root) if wrote else "")
 
 
 def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:
@@ -296,17 +334,7 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _tail(log: str) -> str:
-    """The last lines of a log; empty where there is none."""
-    try:
-        lines = Path(log).read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "".join(f"{line}\n" for line in lines[-LOG_LINES:])
-
-
-def default_slots() -> int:
-    """How many jobs run at a time: the processors that this process may use; one where a GPU does the work."""
-    if environment.device_class().startswith("cuda"):
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _shown_end(log: str) -> str:
+    """The end of a log as whole lines; empty where there is none."""
+    end = log_end(log)
+    return f"{end}\n" if end else ""

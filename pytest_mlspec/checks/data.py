@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, permutations
 from typing import Annotated
@@ -48,7 +49,8 @@ class DataParams(Params):
     case or blanks alone, `duplicates_at_most` the rows of one split that repeat an earlier one (null counts them only).
     `tells_alone_at_most` bounds how well one column alone gives the target: 0 as a constant does, 1 without an error.
     `nullable` columns, by their raw or prepared name, may have missing values that the model sees, `mixed` ones texts among
-    their numbers, and `telling` ones may give the target away.
+    their numbers, and `telling` ones may give the target away. Classes in `alike` may differ from another one in case or
+    blanks alone.
     """
 
     shared_at_most: Rows = 0
@@ -58,6 +60,7 @@ class DataParams(Params):
     nullable: Names = ()
     mixed: Names = ()
     telling: Names = ()
+    alike: Names = ()
 
 
 @check("data", needs=lambda p: {"profile": Prepare()})
@@ -82,6 +85,7 @@ def _judged(params: DataParams, profile: DataProfile) -> Verdict:
         *leaks.crossing(profile),
         *_duplicates(params, profile.splits),
         *_classes(profile),
+        *_alike(params, profile),
         *_noted(profile),
     )
 
@@ -173,7 +177,24 @@ def _classes(profile: DataProfile) -> Iterator[Verdict]:
         unseen = {label: count for label, count in split.classes.items() if label not in train}
         if unseen:
             yield failed(f"rows of {name} with a class that train lacks: {_by_name(unseen)}").explained(
-                advice="`stratify: true` keeps every class in every split"
+                advice="`stratify: true` keeps every class in every split that is drawn; where the source brings the splits,"
+                " are the labels written alike in each?"
+            )
+
+
+def _alike(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
+    """Red for classes that are written in two ways; two single letters may differ in case."""
+    rows = sum((Counter(split.classes) for split in profile.splits.values()), Counter())
+    by_form: dict[str, list[str]] = {}
+    for label in sorted(rows.keys() - set(params.alike)):
+        plain = label.strip()
+        by_form.setdefault(plain.casefold() if len(plain) > 1 else plain, []).append(label)
+    for labels in by_form.values():
+        if len(labels) > 1:
+            told = listed(f"{label!r} {rows[label]}" for label in labels)
+            yield failed(f"classes that differ in case or blanks alone: {told}").explained(
+                advice="write them alike in the source; where each is a class of its own,"
+                f" `data: {{alike: [{', '.join(map(repr, labels))}]}}` under checks"
             )
 
 
@@ -206,7 +227,9 @@ def _noted(profile: DataProfile) -> Iterator[Verdict]:
     if profile.constant:
         yield passed(f"constant in train: {listed(profile.constant)}")
     if profile.identifiers:
-        yield passed(f"another value in every row: {listed(profile.identifiers)}; is it an identifier?")
+        yield passed(
+            f"another value in every row: {listed(profile.identifiers)}; an identifier, or dates for the step dates?"
+        )
 
 
 def _shares(train: SplitProfile, other: SplitProfile) -> str:

@@ -187,7 +187,8 @@ class Training(Node):
     regression or a reconstruction. `clip_norm` bounds the norm of all gradients together; `accumulate` is a number of
     batches for each optimiser step. `sampler` balanced draws training rows with replacement, each class as often. `freeze`
     names modules whose parameters do not learn. `precision` auto is fp32. `workers` are processes that load data, each batch
-    within `timeout`. `seeds` n trains with the seeds seed … seed + n − 1, and gates on metrics judge the mean over them.
+    within `timeout`. `seeds` n trains with the seeds seed … seed + n − 1, and gates on metrics judge the mean over them;
+    checks and folds train with `seed` alone.
     """
 
     engine: str = "torch"

@@ -94,7 +94,7 @@ def constant_columns(table: Table) -> tuple[str, ...]:
 
 
 def identifying_columns(table: Table) -> tuple[str, ...]:
-    """The columns of whole numbers or single words that have another value in every row."""
+    """The columns of whole numbers, single words or times that have another value in every row."""
     return tuple(column.name for column in table.columns if len(table) >= _FEW_ROWS and _identifies(column))
 
 
@@ -113,9 +113,14 @@ def _identifies(column: Column) -> bool:
     values_N = column.values_N
     if column.texts is not None:
         words = len(column.texts) == len(values_N)
-        return words and not any(len(text) > _LONGEST_IDENTIFIER or len(text.split()) > 1 for text in column.texts)
+        return words and not any(len(text) > _LONGEST_IDENTIFIER or _is_prose(text) for text in column.texts)
     is_whole = not np.isnan(values_N).any() and bool((values_N == np.round(values_N)).all())
     return is_whole and len(np.unique(values_N)) == len(values_N)
+
+
+def _is_prose(text: str) -> bool:
+    """True for several words; `2026-01-31 09:00` is none."""
+    return len(text.split()) > 1 and any(map(str.isalpha, text))
 
 
 def _where_missing(features: Any) -> dict[str, NumpyArray]:

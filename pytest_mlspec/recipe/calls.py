@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import pytest_mlspec
 from pytest_mlspec.errors import MlspecError, RecipeError, UserCodeError
+from pytest_mlspec.tracebacks import users_traceback
 
-_OURS = str(Path(pytest_mlspec.__file__).resolve().parent)
-_MODULE_CALL = ("_wrapped_call_impl", "_call_impl")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NOT_WHAT_IT_IS = {"batch": frozenset({"target", "targets", "label", "labels", "y", "y_true"})}
 
@@ -128,28 +124,5 @@ def _told(error: Exception, what: str, key: str) -> UserCodeError:
         )
     line = str(error).strip().partition("\n")[0]
     return UserCodeError(
-        f"{what} raised {type(error).__name__}{f': {line}' if line else ''}", key=key, details=_traceback(error)
-    )
-
-
-def _traceback(error: Exception) -> str:
-    """The traceback of `error` and of what caused it, without frames of this package, of the import system and of how torch
-    calls a module.
-    """
-    report = traceback.TracebackException.from_exception(error)
-    chain: list[traceback.TracebackException | None] = [report]
-    while chain:
-        part = chain.pop()
-        if part is not None:
-            part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if _is_users(frame)])
-            chain += [part.__cause__, part.__context__]
-    return "".join(report.format())
-
-
-def _is_users(frame: traceback.FrameSummary) -> bool:
-    file = frame.filename
-    if file.endswith("/torch/nn/modules/module.py"):
-        return frame.name not in _MODULE_CALL
-    return not (
-        file.startswith((_OURS, "<frozen importlib")) or file.endswith(("/importlib/__init__.py", "/contextlib.py"))
+        f"{what} raised {type(error).__name__}{f': {line}' if line else ''}", key=key, details=users_traceback(error)
     )

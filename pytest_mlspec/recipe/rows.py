@@ -255,7 +255,7 @@ def _without(rows: Rows, drop: Sequence[str], *, name: str) -> Rows:
                 f"{name} has no column {column!r}", key="data.drop", advice=did_you_mean(column, features.columns)
             )
     kept = features.drop(columns=list(drop))
-    return Rows(kept, rows.targets, rows.index, others=features[list(drop)], target_name=rows.target_name)
+    return replace(rows, features=kept, others=features[list(drop)])
 
 
 def _features(value: Any, *, key: str, name: str) -> Any:

@@ -98,14 +98,23 @@ def times_of(rows: Rows, column: str) -> NumpyArray:
     key = f"{_KEY}.time"
     times = _complete(rows, column, key=key)
     if not pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_datetime64_any_dtype(times):
+        advice = "write numbers, or dates such as 2026-01-31 or 2026-01-31T12:00"
+        texts = times
         try:
-            times = pd.to_datetime(times, format="ISO8601")
+            times = pd.to_datetime(texts, format="ISO8601", errors="coerce")
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"the column {column!r} holds no times: {str(error).splitlines()[0]}",
-                key=key,
-                advice="write numbers, or dates such as 2026-01-31 or 2026-01-31T12:00",
+                f"the column {column!r} holds no times: {str(error).splitlines()[0]}", key=key, advice=advice
             ) from None
+        unread = times.isna().to_numpy()
+        if unread.any():
+            first = int(unread.argmax())
+            raise DataError(
+                f"{rows.place(first)} has {texts.iloc[first]!r:.60} in the column {column!r}: no date in ISO 8601"
+                f" ({unread.sum()} of {len(rows)} rows)",
+                key=key,
+                advice=advice,
+            )
     return times.to_numpy()
 
 

@@ -59,9 +59,7 @@ def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Re
     """
     task = task_of(spec)
     if task is None:
-        raise RecipeError(
-            "what is learned cannot be told", key="task", advice=f"write `task:` {', '.join(TASKS)}"
-        )
+        raise RecipeError("what is learned cannot be told", key="task", advice=f"write `task:` {', '.join(TASKS)}")
     taken, floor = _taken(spec, root, allowed) if spec.recipe else ({}, None)
     _refuse_twice(spec, taken)
     declared = built.build(spec, task=task, root=root, allowed=allowed, without=frozenset(taken))

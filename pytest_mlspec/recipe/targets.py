@@ -6,7 +6,7 @@ import numbers
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError
@@ -63,7 +63,7 @@ def find_labels(splits: Mapping[str, Rows], task: str) -> Labels:
             f"the column {column!r} has {len(labels)} class{'' if len(labels) == 1 else 'es'}, and the task binary needs 2:"
             f" {_shown(texts)}{_rarest(splits) if len(labels) > 2 else ''}",
             key=_KEY,
-            advice="task: multiclass, or a regression?" if len(labels) > 2 else _ONE_CLASS,
+            advice=_too_many(splits, texts) if len(labels) > 2 else _ONE_CLASS,
         )
     if len(labels) < 2:
         raise DataError(f"the column {column!r} has one class alone: {_shown(texts)}", key=_KEY, advice=_ONE_CLASS)
@@ -131,7 +131,19 @@ def _rarest(splits: Mapping[str, Rows]) -> str:
     """The label of the fewest rows with their number, and where the first of them stands."""
     counts = Counter(label for rows in splits.values() for label in rows.targets.tolist())
     label = min(counts, key=lambda each: (counts[each], label_text(each)))
-    return f"; the rarest is {label_text(label)}, {_where(splits, label)}"
+    return f"; the rarest is {_quoted(label_text(label))}, {_where(splits, label)}"
+
+
+def _too_many(splits: Mapping[str, Rows], texts: list[str]) -> str:
+    """What to do about more than two labels: some written in two ways, in one split or by splits, or another task."""
+    for one, other in combinations(texts, 2):
+        if one.strip().casefold() == other.strip().casefold():
+            return f"are {one!r} and {other!r} the same class? write them alike in the source"
+    by_split = {name: sorted(map(label_text, set(rows.targets.tolist()))) for name, rows in splits.items()}
+    if all(len(found) <= 2 for found in by_split.values()):
+        shown = "; ".join(f"{name} has {', '.join(found)}" for name, found in by_split.items())
+        return f"write the labels alike in all splits: {shown}"
+    return "task: multiclass, or a regression?"
 
 
 def _where(splits: Mapping[str, Rows], label: Any) -> str:
@@ -147,4 +159,9 @@ def _where(splits: Mapping[str, Rows], label: Any) -> str:
 
 
 def _shown(texts: list[str]) -> str:
-    return ", ".join(texts[:10]) + (", …" if len(texts) > 10 else "")
+    return ", ".join(map(_quoted, texts[:10])) + (", …" if len(texts) > 10 else "")
+
+
+def _quoted(text: str) -> str:
+    """`text`, in quotes where it would be misread without."""
+    return text if text == text.strip() != "" else repr(text)

@@ -1,8 +1,9 @@
 """Verdicts as text: the only place that puts facts into words for a reader."""
 
+from pytest_mlspec.report.measured import measured_lines
 from pytest_mlspec.report.plan import plan_lines
 from pytest_mlspec.report.profiles import profile_lines
 from pytest_mlspec.report.progress import ProgressLine
-from pytest_mlspec.report.verdict import cost_lines, failure_text, measured_text, properties
+from pytest_mlspec.report.verdict import failure_text, properties
 
-__all__ = ["ProgressLine", "cost_lines", "failure_text", "measured_text", "plan_lines", "profile_lines", "properties"]
+__all__ = ["ProgressLine", "failure_text", "measured_lines", "plan_lines", "profile_lines", "properties"]

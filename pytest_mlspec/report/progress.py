@@ -12,6 +12,9 @@ QUIET_S = 2.0
 REWRITTEN_AFTER_S = 0.1
 """The time between two states of a line that is rewritten."""
 
+HELD_S = 1.0
+"""Of several jobs that run, one is shown until it has told nothing for this long."""
+
 BETWEEN_LINES_S = 30.0
 """The time before the first line, and between two, where a line cannot be rewritten."""
 
@@ -31,10 +34,15 @@ class ProgressLine:
         self._clock = clock
         self._next = clock() + (QUIET_S if columns else BETWEEN_LINES_S)
         self._width = 0
+        self._title = ""
+        self._heard = 0.0  # when the job of `_title` last told something
 
     def show(self, title: str, news: dict[str, Any]) -> None:
-        """Shows `news` of the job `title`, where it is time for it."""
+        """Shows `news` of the job `title`, where it is time for it and no other job is being shown."""
         now = self._clock()
+        if self._columns is not None and title != self._title and now < self._heard + HELD_S:
+            return
+        self._title, self._heard = title, now
         if now < self._next:
             return
         text = f"{title}: {progress_text(news)}"

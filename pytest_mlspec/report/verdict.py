@@ -1,8 +1,8 @@
-"""One answer as text: what a failure shows, what `-vv` shows of a pass, and its properties in a JUnit file."""
+"""One answer as text: what a failure shows, and its properties in a JUnit file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pytest_mlspec.report.cost import cost_text
 from pytest_mlspec.session import Answer
@@ -10,14 +10,25 @@ from pytest_mlspec.session import Answer
 COST = "mlspec.training"
 """The property of a training behind a claim: what it cost, in a line."""
 
+NOTE = "mlspec.note"
+"""The property of what was noted on the way to a claim: by a training, or as a warning of Python, in a line."""
+
+FACT = "mlspec.fact"
+"""The property of what a claim that passed tells beside its measurement, in a line."""
+
 FACTS_SHOWN = 30
 
 
 def failure_text(answer: Answer) -> str:
-    """A red answer: place, claim and what was measured on the first line, then facts and the next step."""
+    """A red answer: place, claim and what was measured on the first line, then facts and the next step.
+
+    One line where another claim tells the cause.
+    """
     verdict = answer.verdict
-    basis = _basis(verdict.seed, verdict.n, verdict.device)
-    lines = [f"{answer.place}  {answer.claim.name} {verdict.status.upper()}: {verdict.summary}{basis}"]
+    rests_on = basis(verdict.seed, verdict.n, verdict.device)
+    lines = [f"{answer.place}  {answer.claim.name} {verdict.status.upper()}: {verdict.summary}{rests_on}"]
+    if answer.told_with:
+        return f"{lines[0]}; told in full with {answer.told_with}"
     lines += (f"  {fact}" for fact in verdict.facts[:FACTS_SHOWN])
     if len(verdict.facts) > FACTS_SHOWN:
         lines.append(f"  … {len(verdict.facts) - FACTS_SHOWN} more lines")
@@ -25,6 +36,8 @@ def failure_text(answer: Answer) -> str:
     lines += (f"  next: {advice}" for advice in verdict.advice)
     if answer.evidence:
         lines.append(f"  evidence: {' '.join(f'{folder}/' for folder in answer.evidence)}")
+    if answer.log_file:
+        lines.append(f"  log: {answer.log_file}")
     return "\n".join(lines)
 
 
@@ -40,27 +53,18 @@ def properties(answer: Answer) -> Iterator[tuple[str, str]]:
     if answer.evidence:
         yield "mlspec.evidence", " ".join(answer.evidence)
         yield "mlspec.reused", "true" if answer.reused else "false"
+    for fact in () if verdict.status.red else verdict.facts[:FACTS_SHOWN]:
+        yield FACT, fact
     for title, run in answer.trainings.items():
         if cost := cost_text(title, run):
             yield COST, cost
+        for note in run.notes:
+            yield NOTE, f"{title}: {note}"
+    for warning in answer.warnings:
+        yield NOTE, warning
 
 
-def measured_text(properties: Iterable[tuple[str, object]]) -> str:
-    """One line for a claim of any status, from its properties: what was measured and what is allowed; empty for no claim."""
-    values = {name: str(value) for name, value in properties}
-    if "mlspec.status" not in values:
-        return ""
-    basis = _basis(*(values.get(f"mlspec.{name}") for name in ("seed", "n", "device")))
-    reused = ", stored" if values.get("mlspec.reused") == "true" else ""
-    return f"{values['mlspec.status']}: {values['mlspec.summary']}{basis}{reused}"
-
-
-def cost_lines(properties: Iterable[tuple[str, object]]) -> list[str]:
-    """What the trainings behind these claims cost, each once."""
-    return list(dict.fromkeys(str(value) for name, value in properties if name == COST))
-
-
-def _basis(seed: object, n: object, device: object) -> str:
+def basis(seed: object, n: object, device: object) -> str:
     """What the measurement rests on, in brackets: seed, number of rows, device."""
     parts = [f"{name}{value}" for name, value in (("seed ", seed), ("n=", n), ("", device)) if value not in (None, "")]
     return f" ({', '.join(parts)})" if parts else ""

@@ -47,7 +47,11 @@ def read(path: str, *, root: Path, inputs: str | None = None, targets: str | Non
         targets_N = np.empty((len(features_NX), 0), dtype=np.float32)
     elif not targets_N.ndim or len(targets_N) != len(features_NX):
         count = len(targets_N) if targets_N.ndim else 1
-        raise DataError(f"{path} has {len(features_NX)} rows, and {told} has {count}", key=f"{KEY}.targets")
+        raise DataError(
+            f"{path} has {len(features_NX)} rows, and {told} has {count}",
+            key=f"{KEY}.targets",
+            advice="name targets of the same rows, one a row",
+        )
     elif targets_N.ndim == 2 and targets_N.shape[1] == 1:
         targets_N = targets_N[:, 0]
     if features_NX.ndim < 2 or features_NX.dtype.kind not in _NUMBERS:

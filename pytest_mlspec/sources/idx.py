@@ -33,7 +33,11 @@ def read(path: str, *, root: Path, labels: str | None = None) -> Rows:
     else:
         targets = _array(labels, root)
         if targets.ndim != 1:
-            raise DataError(f"{labels} holds an array {list(targets.shape)}, and labels are [N]", key=f"{KEY}.labels")
+            raise DataError(
+                f"{labels} holds an array {list(targets.shape)}, and labels are [N]",
+                key=f"{KEY}.labels",
+                advice="is it the file of the images? `use` names those, `labels` the numbers of their classes",
+            )
         if len(targets) != len(features):
             raise DataError(
                 f"{path} has {len(features)} rows, and {labels} has {len(targets)} labels",

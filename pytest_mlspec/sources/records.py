@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import DataError, did_you_mean
 from pytest_mlspec.sources.files import KEY, opened_text
-from pytest_mlspec.sources.origins import Lines, Table
+from pytest_mlspec.sources.origins import Lines, Numbered, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class _Columns:
     """The values of each key, in the order of the records, and the line of each record."""
 
     def __init__(self, path: str, columns: tuple[str, ...], optional: frozenset[str]) -> None:
-        self.lines: Sequence[int] = array("q")
+        self.lines = array("q")
         self._path = path
         self._only = columns
         self._optional = optional
@@ -58,17 +59,19 @@ class _Columns:
 
     def add(self, line: int, record: Any) -> None:
         """Takes the next record."""
+        number = len(self.lines)
+        self.lines.append(line)
         if not isinstance(record, dict):
             kind = _KINDS.get(type(record), "null")
             raise self._wrong(
-                line, f"{kind}, and every record is an object", 'write it as in {"age": 30, "left": true}'
+                number, f"{kind}, and every record is an object", 'write it as in {"age": 30, "left": true}'
             )
-        if not self.lines:
-            self._begin(line, record)
+        if not number:
+            self._begin(record)
         elif not self._only and not self._values.keys() >= record.keys():
             new = next(key for key in record if key not in self._values)
             raise self._wrong(
-                line,
+                number,
                 f"the key {new!r}, which no record before it has",
                 f"write null where a value is missing, or `optional: [{new}]` beside `use`",
             )
@@ -79,13 +82,11 @@ class _Columns:
                 values.append(None)
             else:
                 raise self._wrong(
-                    line,
+                    number,
                     f"no key {key!r}",
                     f"write null where a value is missing, or `optional: [{key}]` beside `use`;"
                     f" {did_you_mean(key, record)}",
                 )
-        assert isinstance(self.lines, array)
-        self.lines.append(line)
 
     def table(self) -> Table:
         """All records; raises DataError where a key has values of several kinds, or nested ones."""
@@ -94,13 +95,18 @@ class _Columns:
         found = {}
         for key in list(self._values):
             found[key] = self._column(key, self._values.pop(key))
-        return Table(pd.DataFrame(found), Lines(self._path, self.lines))
+        origin = Numbered(self._path) if self._shares_lines() else Lines(self._path, self.lines)
+        return Table(pd.DataFrame(found), origin)
 
-    def _begin(self, line: int, record: Mapping[str, Any]) -> None:
+    def _shares_lines(self) -> bool:
+        """True where two records stand on one line, which then names neither."""
+        return any(line == following for line, following in pairwise(self.lines))
+
+    def _begin(self, record: Mapping[str, Any]) -> None:
         names = self._only or (*record, *sorted(self._optional - record.keys()))
         for name in names:
             if name not in record and name not in self._optional:
-                raise self._wrong(line, f"no key {name!r}", did_you_mean(name, record))
+                raise self._wrong(0, f"no key {name!r}", did_you_mean(name, record))
         self._values = {name: [] for name in names}
 
     def _column(self, key: str, values: list[Any]) -> pd.Series[Any]:
@@ -116,7 +122,7 @@ class _Columns:
         if kinds == {"a number"}:
             for number, value in enumerate(values):
                 if type(value) is int and not -_INT64 <= value < _INT64:
-                    raise self._wrong(self.lines[number], f"{key!r} is a whole number of more than 64 bits", "quote it")
+                    raise self._wrong(number, f"{key!r} is a whole number of more than 64 bits", "quote it")
         return pd.Series(values)
 
     def _refuse(self, key: str, values: list[Any]) -> None:
@@ -127,20 +133,24 @@ class _Columns:
             kind = _KINDS[type(value)]
             if isinstance(value, _NESTED):
                 raise self._wrong(
-                    self.lines[number],
+                    number,
                     f"{key!r} is {kind}, and a column holds plain values",
                     "read the other keys alone, `columns: [...]` beside `use`, or make columns in your own function",
                 )
             if first is not None and first[1] != kind:
                 raise self._wrong(
-                    self.lines[number],
-                    f"{key!r} is {kind}, and {first[1]} in line {first[0]}",
+                    number,
+                    f"{key!r} is {kind}, and {first[1]} in {self._shown(first[0])}",
                     "write one kind of value for a key; null where it is missing",
                 )
-            first = first or (self.lines[number], kind)
+            first = first or (number, kind)
 
-    def _wrong(self, line: int, message: str, advice: str) -> DataError:
-        return DataError(f"{self._path}:{line}: {message}", key=KEY, advice=advice)
+    def _shown(self, number: int) -> str:
+        return f"row {number}" if self._shares_lines() else f"line {self.lines[number]}"
+
+    def _wrong(self, number: int, message: str, advice: str) -> DataError:
+        row = f" row {number} (from 0):" if self._shares_lines() else ""
+        return DataError(f"{self._path}:{self.lines[number]}:{row} {message}", key=KEY, advice=advice)
 
 
 def _of_lines(file: IO[str], path: str) -> Iterator[tuple[int, Any]]:
@@ -203,8 +213,11 @@ def _decoded(text: str, at: int, path: str, line: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        where = f"{path}:{line + text.count(chr(10), at, error.pos)}"
-        raise DataError(f"{where}: no JSON: {error.msg[0].lower()}{error.msg[1:]}", key=KEY) from None
+        where = f"{path}:{line + text.count(chr(10), at, error.pos)}:{error.colno}"
+        reason = error.msg.removesuffix(" starting at")
+        raise DataError(
+            f"{where}: no JSON: {reason[0].lower()}{reason[1:]}", key=KEY, advice="repair the record, or remove it"
+        ) from None
     except _RefusedError as error:
         raise DataError(f"{path}:{line}: {error}", key=KEY, advice="write null where a value is missing") from None
     except RecursionError:

@@ -20,6 +20,7 @@ from pytest_mlspec.sources.origins import Lines, Table
 # Texts that mean a missing value: those of pandas.
 _MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
 _MISSING += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+_SEPARATORS = ",;\t|"
 # A text longer than this is taken for a quote that was not closed.
 _LONGEST_FIELD = 1 << 24
 
@@ -101,6 +102,14 @@ def _header(rows: Any, path: str, names: Sequence[str]) -> list[str]:
     header: list[str] = next(rows, [])
     if not any(name.strip() for name in header) and not any(any(row) for row in rows):
         raise DataError(f"{path} is empty", key=KEY)
+    other = next((mark for mark in _SEPARATORS if mark in header[0]), None) if len(header) == 1 else None
+    if other is not None:
+        shown = "\\t" if other == "\t" else other
+        raise DataError(
+            f"{path}:1: one column alone, {header[0]!r:.60}",
+            key=KEY,
+            advice=f'are its fields separated in another way? write {{use: {path}, sep: "{shown}"}}',
+        )
     for number, name in enumerate(header, 1):
         if not name.strip():
             raise DataError(

@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_mlspec.errors import DependencyError, ErrorRecord, MlspecError, WorkerError
-from pytest_mlspec.workers.tasks import Outcome, Surroundings, Task, internal_error
+from pytest_mlspec.errors import ErrorRecord, MlspecError, WorkerError
+from pytest_mlspec.workers.tasks import Outcome, Surroundings, Task, internal_error, not_run
 
 if TYPE_CHECKING:
     from pytest_mlspec.workers.connection import Connection
@@ -156,7 +155,8 @@ class Broker:
         needed = {need: self._outcomes[need] for need in task.needs}
         for outcome in needed.values():
             if outcome.error is not None:
-                return Outcome(task.key, error=self._refusal(outcome.key, outcome.error), log=outcome.log)
+                error = not_run(self._tasks[outcome.key].title, outcome.error)
+                return Outcome(task.key, error=error, log=outcome.log)
         try:
             if self._reuse is None:
                 return self._run(task, needed)
@@ -171,13 +171,6 @@ class Broker:
             return Outcome(task.key, error=ErrorRecord.of(error), log=task.log)
         except Exception as error:
             return Outcome(task.key, error=internal_error(error), log=task.log)
-
-    def _refusal(self, key: str, error: ErrorRecord) -> ErrorRecord:
-        """The record for a task that needs the failed one: it names the root, not each task between."""
-        kind = DependencyError.__name__
-        if error.kind == kind:
-            return error
-        return replace(error, kind=kind, message=f"not run, because {self._tasks[key].title} failed: {error.message}")
 
     def _run(self, task: Task, needed: Mapping[str, Outcome]) -> Outcome:
         request = {**task.request, "needed": {key: outcome.value for key, outcome in needed.items()}}

@@ -19,12 +19,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_mlspec.errors import ErrorRecord, MlspecError
-from pytest_mlspec.workers.tasks import Surroundings, internal_error
+from pytest_mlspec.errors import ErrorRecord, MlspecError, RecipeError, UserCodeError
+from pytest_mlspec.store.environment import relative_to
+from pytest_mlspec.tracebacks import users_traceback
+from pytest_mlspec.workers.shadows import shadow_behind
+from pytest_mlspec.workers.tasks import Surroundings, exit_code, exit_error, internal_error
 
 PR_SET_PDEATHSIG = 1
 BOOT = (
@@ -98,7 +101,7 @@ def serve(channel: socket.socket, surroundings: Surroundings) -> NoReturn:
 
 
 def _answer(channel: socket.socket, surroundings: Surroundings) -> tuple[int, bytes]:
-    """The exit code of the process and the last line for its channel, empty where user code ended the process."""
+    """The exit code of the process and the last line for its channel, empty where user code interrupted it."""
     try:
         _settle(surroundings)
         lock = threading.Lock()
@@ -111,16 +114,34 @@ def _answer(channel: socket.socket, surroundings: Surroundings) -> tuple[int, by
                 channel.sendall(_line({"progress": progress}))
 
         return 0, _line({"result": _target(surroundings.target)(request, report)})
-    except MlspecError as error:
-        return 0, _line({"error": ErrorRecord.of(error).to_json()})
     except SystemExit as error:
-        traceback.print_exc()
-        return (error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)), b""
+        record = exit_error(error, Path(surroundings.root))
+        print(record.details, end="", file=sys.stderr)
+        return exit_code(error), _line({"error": record.to_json()})
     except KeyboardInterrupt:
         traceback.print_exc()
         return 128 + signal.SIGINT, b""
     except BaseException as error:
-        return 0, _line({"error": internal_error(error).to_json()})
+        return 0, _line({"error": _record(error, surroundings).to_json()})
+
+
+def _record(error: BaseException, surroundings: Surroundings) -> ErrorRecord:
+    """The record of an exception; where a file of the project hides a module of the standard library, it names the file."""
+    ours = isinstance(error, MlspecError) and not isinstance(error, UserCodeError)
+    shadow = None if ours else shadow_behind(error, surroundings.python_path)
+    if shadow is None:
+        return ErrorRecord.of(error) if isinstance(error, MlspecError) else internal_error(error)
+    shown = relative_to(Path(surroundings.root), str(shadow.file))
+    advice = f"rename {shown}: `import {shadow.name}` finds either it or a module of Python's standard library"
+    if isinstance(error, UserCodeError):
+        return replace(ErrorRecord.of(error), advice=advice)
+    line = str(error).strip().partition("\n")[0]
+    told = RecipeError(
+        f"{shown} hides Python's own module {shadow.name}: {type(error).__name__}: {line}",
+        advice=advice,
+        details=users_traceback(error),
+    )
+    return ErrorRecord.of(told)
 
 
 def _settle(surroundings: Surroundings) -> None:

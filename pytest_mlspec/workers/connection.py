@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,12 +23,12 @@ from typing import IO, Any
 
 from pytest_mlspec.errors import ErrorRecord, WorkerError
 from pytest_mlspec.workers.child import command
-from pytest_mlspec.workers.tasks import Outcome, Surroundings, Task
+from pytest_mlspec.workers.logs import log_end
+from pytest_mlspec.workers.tasks import Ending, Outcome, Surroundings, Task
 
 START_SECONDS = 300.0  # importing torch from a cold network disk has taken minutes
 ANSWER_SECONDS = 30.0  # beyond a task's limit, before the server itself counts as hung
 STOP_SECONDS = 3.0
-LOG_LINES = 30
 
 
 class Connection:
@@ -76,7 +75,7 @@ class Connection:
         begun = time.monotonic()
         worker: int | None = None
         answer: dict[str, Any] = {}
-        ended: dict[str, str] | None = None
+        ending: Ending | None = None
         channel, theirs = socket.socketpair()
         with channel:
             channel.settimeout(START_SECONDS)
@@ -90,7 +89,7 @@ class Connection:
                 elif "progress" in record:
                     report(record["progress"])
                 elif "ended" in record:
-                    ended = record["ended"]
+                    ending = Ending(**record["ended"])
                     break
                 elif not answer:
                     answer = record
@@ -99,11 +98,10 @@ class Connection:
             return Outcome(task.key, answer["result"], None, seconds, task.log)
         if "error" in answer:
             return Outcome(task.key, None, ErrorRecord.from_json(answer["error"]), seconds, task.log)
-        if ended is None:
-            error = self._lost(worker, task)
-        else:
-            error = ErrorRecord.of(WorkerError(ended["message"], advice=ended["advice"], details=log_end(task.log)))
-        return Outcome(task.key, None, error, seconds, task.log)
+        if ending is None:
+            return Outcome(task.key, None, self._lost(worker, task), seconds, task.log)
+        error = WorkerError(ending.message, key=ending.key, advice=ending.advice, details=log_end(task.log))
+        return Outcome(task.key, None, ErrorRecord.of(error), seconds, task.log)
 
     def stop(self) -> None:
         """Has the server kill its workers and end; the tasks that run become lost. Returns at once."""
@@ -180,14 +178,3 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return record
-
-
-def log_end(path: str) -> str:
-    """The last lines of a log; empty where there is none."""
-    try:
-        with Path(path).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 32_000))
-            lines = log.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(deque(lines, LOG_LINES))

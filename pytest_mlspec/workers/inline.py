@@ -8,12 +8,11 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import chdir
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_mlspec.errors import ErrorRecord, MlspecError, UserCodeError
 from pytest_mlspec.session import Progress
-from pytest_mlspec.workers.tasks import Outcome, Task
+from pytest_mlspec.workers.tasks import Outcome, Task, exit_error, not_run
 
 
 class InlineRuns:
@@ -40,11 +39,11 @@ class InlineRuns:
             return self._outcomes[key]
         task = self._tasks[key]
         needed = {need: self.outcome(need, on_progress=on_progress) for need in task.needs}
-        failed = next((outcome for outcome in needed.values() if outcome.error is not None), None)
-        if failed is None:
-            self._run(task, needed, on_progress)
-        else:
-            self._outcomes[key] = replace(failed, key=key)
+        for need, outcome in needed.items():
+            if outcome.error is not None:
+                self._outcomes[key] = Outcome(key, error=not_run(self._tasks[need].title, outcome.error))
+                return self._outcomes[key]
+        self._run(task, needed, on_progress)
         return self._outcomes[key]
 
     def close(self) -> None:
@@ -61,6 +60,10 @@ class InlineRuns:
         try:
             with chdir(self._root):
                 value = run_job(request, lambda news: on_progress(task.key, news) if on_progress else None)
+        except SystemExit as error:
+            self._outcomes[task.key] = Outcome(task.key, error=exit_error(error, self._root))
+            if self._post_mortem:
+                raise
         except MlspecError as error:
             self._outcomes[task.key] = Outcome(task.key, error=ErrorRecord.of(error))
             if self._post_mortem and isinstance(error, UserCodeError) and error.__cause__ is not None:

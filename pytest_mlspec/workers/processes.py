@@ -12,6 +12,8 @@ from contextlib import suppress
 
 import psutil
 
+from pytest_mlspec.workers.tasks import Ending
+
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
@@ -33,23 +35,23 @@ def memory(leader: int) -> int:
     return used
 
 
-def describe(status: int, peak: int) -> tuple[str, str]:
-    """What happened to a worker that ended by itself with this wait status, and the next step."""
+def describe(status: int, peak: int) -> Ending:
+    """What happened to a worker that ended by itself with this wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
-        return (
-            f"the worker ended without a result (exit code {code}): something called os._exit or sys.exit",
+        return Ending(
+            f"the worker ended without a result (exit code {code}): something called os._exit",
             "the log shows the last that it wrote; a training must return",
         )
     name = (signal.strsignal(-code) or "unknown").lower()
     if -code in CRASHES:
-        return f"the worker crashed: {name} (signal {-code})", "the log ends with the stack of the crash"
+        return Ending(f"the worker crashed: {name} (signal {-code})", "the log ends with the stack of the crash")
     if -code == signal.SIGKILL:
-        return (
+        return Ending(
             f"the worker was killed by signal 9, perhaps by the system for want of memory (peak {size(peak)})",
             "set limits.memory below what the machine has, or run fewer jobs at a time",
         )
-    return f"the worker was killed by signal {-code} ({name})", ""
+    return Ending(f"the worker was killed by signal {-code} ({name})")
 
 
 def size(count: float) -> str:

@@ -16,13 +16,13 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 import psutil
 
 from pytest_mlspec.workers import child, processes
-from pytest_mlspec.workers.tasks import Limits, Start, Surroundings
+from pytest_mlspec.workers.tasks import Ending, Limits, Start, Surroundings
 
 POLL_SECONDS = 0.1  # how often memory and time are looked at
 STACK_SECONDS = 0.3  # what a worker over its time limit gets to write its stacks
@@ -42,13 +42,13 @@ class Order:
 
 @dataclass
 class Worker:
-    """A running worker. `doom` says why it is to be killed, at the time `kill_at`; `peak` is its most memory so far."""
+    """A running worker. `doom` is the end that it is to have, at the time `kill_at`; `peak` is its most memory so far."""
 
     channel: socket.socket
     limits: Limits
     deadline: float
     peak: int = 0
-    doom: tuple[str, str] | None = None
+    doom: Ending | None = None
     kill_at: float = float("inf")
 
 
@@ -148,7 +148,7 @@ class Server:
         try:
             pid = os.fork()
         except OSError as error:
-            _end(channel, f"no worker could be started: {error.strerror}", "")
+            _end(channel, Ending(f"no worker could be started: {error.strerror}"))
             return True
         if pid == 0:
             self._become_worker(channel, order)
@@ -189,15 +189,17 @@ class Server:
             worker.peak = max(worker.peak, used := processes.memory(pid))
             if used > limits.memory:
                 worker.kill_at = now + SWELL_SECONDS
-                worker.doom = (
+                worker.doom = Ending(
                     f"the worker was killed: memory {processes.size(used)}, over its limit of {processes.size(limits.memory)}",
                     "raise limits.memory, or make the model or the batches smaller; the log ends with the stacks",
+                    "limits.memory",
                 )
         if now >= worker.deadline and worker.doom is None:
             worker.kill_at = now + STACK_SECONDS
-            worker.doom = (
+            worker.doom = Ending(
                 f"the worker was killed: over its time limit of {limits.seconds:g} s",
                 "raise limits.time, or train for less; the log ends with the stacks of where it was",
+                "limits.time",
             )
         if worker.doom is not None:
             with suppress(ProcessLookupError):
@@ -216,7 +218,7 @@ class Server:
             if worker is not None:
                 processes.kill(pid)
                 peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-                _end(worker.channel, *(worker.doom or processes.describe(status, max(peak, worker.peak))))
+                _end(worker.channel, worker.doom or processes.describe(status, max(peak, worker.peak)))
         if not self._workers:  # while one runs, an orphan may be its daemon
             for orphan in psutil.Process().children():
                 with suppress(psutil.Error):
@@ -227,17 +229,17 @@ class Server:
         """Hangs up, so that no more tasks come, and kills the workers and all that they started."""
         self._control.close()
         for pid, worker in self._workers.items():
-            worker.doom = worker.doom or ("the worker was killed: its server was told to end", "")
+            worker.doom = worker.doom or Ending("the worker was killed: its server was told to end")
             processes.kill(pid)
         deadline = time.monotonic() + 2
         while self._reap() and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
-def _end(channel: socket.socket, message: str, advice: str) -> None:
+def _end(channel: socket.socket, ending: Ending) -> None:
     """Tells the pytest process how a worker ended. A newline first: the worker may have died within a line."""
     with channel, suppress(OSError):
-        channel.sendall(b"\n" + json.dumps({"ended": {"message": message, "advice": advice}}).encode() + b"\n")
+        channel.sendall(b"\n" + json.dumps({"ended": asdict(ending)}).encode() + b"\n")
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
-from pytest_mlspec.errors import ErrorRecord
+from pytest_mlspec.errors import DependencyError, ErrorRecord, WorkerError
+from pytest_mlspec.tracebacks import users_place, users_traceback
 
 Start = Literal["fork", "spawn", "fresh"]
 """How a worker begins: forked from the warm server; as a new interpreter; as one under another PYTHONHASHSEED."""
@@ -80,6 +82,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a worker ended that sent no result: what happened, the next step, and the key of the spec that it is about."""
+
+    message: str
+    advice: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What every worker of a session shares: the target as `module:function`, its folder, and where it imports from."""
 
@@ -93,7 +104,30 @@ class Surroundings:
         return cls(fields["target"], fields["root"], tuple(fields["python_path"]))
 
 
+def not_run(title: str, error: ErrorRecord) -> ErrorRecord:
+    """The record for a task that needs the failed one called `title`: it names the root, not each task between."""
+    kind = DependencyError.__name__
+    if error.kind == kind:
+        return error
+    return replace(error, kind=kind, message=f"not run, because {title} failed: {error.message}")
+
+
 def internal_error(error: BaseException) -> ErrorRecord:
     """The record of an exception that nobody expected: a bug, so it carries its traceback."""
     lines = traceback.format_exception(error)
     return ErrorRecord("InternalError", f"{type(error).__name__}: {error}", details="".join(lines))
+
+
+def exit_error(error: SystemExit, root: Path) -> ErrorRecord:
+    """The record of user code that has ended its process politely."""
+    return ErrorRecord(
+        WorkerError.__name__,
+        f"the worker ended without a result (exit code {exit_code(error)}): sys.exit at {users_place(error, root)}",
+        advice="a training must return; raise an exception where something is wrong",
+        details=users_traceback(error),
+    )
+
+
+def exit_code(error: SystemExit) -> int:
+    """The exit code of the process that `error` ends."""
+    return error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)

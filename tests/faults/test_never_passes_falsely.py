@@ -54,7 +54,9 @@ def test_split_without_rows(report: Report) -> None:
 
     assert report.red("no_validation_row") == {"data", *TRAINED}
     assert items["data"].headline == "data ERROR: recipe.split: 0 rows in split val"
-    assert items["converges"].headline.endswith("0 rows in split val")
+    assert items["converges"].headline == (
+        "converges ERROR: not run, because recipe.split: 0 rows in split val; told in full with data"
+    )
 
 
 def test_metric_of_one_class(report: Report) -> None:
@@ -97,20 +99,22 @@ def test_process_that_exits_at_once(report: Report) -> None:
 
     assert report.red("leaves_at_once") == {"reproducible", *TRAINED}
     assert report.names("leaves_at_once", "passed") == {"data"}
-    assert items["converges"].headline.startswith("converges ERROR: the worker ended without a result (exit code 0)")
+    assert items["gradients"].headline.startswith("gradients ERROR: the worker ended without a result (exit code 0)")
     assert items["independence"].headline.startswith(
-        "independence ERROR: not run, because leaves_at_once: train (seed 0) failed: the worker ended without a result"
+        "independence ERROR: not run, because train (seed 0) failed: the worker ended without a result"
     )
 
 
 def test_process_that_exits_politely(report: Report) -> None:
-    """`sys.exit(0)` is no result either; the end of the log shows where it stood."""
+    """`sys.exit(0)` is no result either; the line that called it is named."""
     items = report.specs["leaves_politely"]
 
     assert report.red("leaves_politely") == {"gradients", "converges", "test.accuracy", "test.loss"}
-    assert items["converges"].headline.startswith("converges ERROR: the worker ended without a result (exit code 0)")
-    assert items["converges"].text.count("SystemExit: 0") == 1
-    assert "unmeasured.py" in items["converges"].text
+    assert items["gradients"].headline == (
+        "gradients ERROR: the worker ended without a result (exit code 0): sys.exit at team/unmeasured.py:72"
+    )
+    assert items["gradients"].text.count("SystemExit: 0") == 1
+    assert items["converges"].text.endswith("sys.exit at team/unmeasured.py:72; told in full with gradients")
 
 
 def test_process_that_crashes(report: Report) -> None:

@@ -74,6 +74,7 @@ def test_without_the_flag(project: Project) -> None:
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*imported: pytest_mlspec pytest_mlspec.plugin"])
+    result.stdout.no_fnmatch_line("*passed over*")
 
 
 def test_collecting_imports_nothing_heavy(project: Project) -> None:
@@ -120,6 +121,21 @@ def test_a_spec_that_is_named_without_the_flag_says_what_to_add(project: Project
 
     result.stdout.fnmatch_lines(["this is a spec: add --mlspec, or `mlspec = true` to the ini file"])
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(("folder", "more"), [("specs", ()), (".", ("-q",))])
+def test_a_folder_of_specs_without_the_flag_says_what_to_add(
+    project: Project, folder: str, more: tuple[str, ...]
+) -> None:
+    """Where nothing else was found; a YAML file that is no spec does not count."""
+    project.write("specs/line.mlspec.yaml", LINE)
+    project.write("specs/first_key.yml", UNTRAINED)
+    project.write("specs/compose.yaml", "services: {}\n")
+
+    result = project.run_plainly(folder, *more)
+
+    result.stdout.fnmatch_lines(["2 specs were passed over: add --mlspec, or `mlspec = true` to the ini file"])
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_user_code_imports_from_the_folders_of_the_ini_value_pythonpath(project: Project) -> None:

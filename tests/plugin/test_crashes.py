@@ -38,9 +38,11 @@ def test_ends_that_no_python_code_sees(dangerous: Project) -> None:
             "leaves.mlspec.yaml:11:3  train.seconds ERROR: the worker ended without a result*",
             "crashes.mlspec.yaml:11:3  train.seconds ERROR: the worker crashed: segmentation fault (signal 11)",
             "*before the crash",
-            "hangs.mlspec.yaml:11:3  train.seconds ERROR: the worker was killed: over its time limit of 8 s",
+            "hangs.mlspec.yaml:4:10  train.seconds ERROR: limits.time: the worker was killed: over its time limit of 8 s",
             "  next: raise limits.time, or train for less; the log ends with the stacks of where it was",
             "*team/hangs.py*in fit",
+            "  log: .mlspec/logs/*.txt",
         ]
     )
+    result.stdout.no_re_match_line(r".*pytest_mlspec/.*\.py")
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -8,7 +8,10 @@ import pytest
 
 from .project import FAILING, FIT, Project
 
-TALKING = FIT.replace("    train = ", '    print("the team is talking")\n    train = ')
+TALKING = FIT.replace(
+    "    train = ",
+    '    import warnings\n    warnings.warn("the rows are old")\n    print("the team is talking")\n    train = ',
+)
 
 
 @pytest.fixture
@@ -22,13 +25,15 @@ def measured(project: Project) -> Project:
 
 def test_output_for_readers(measured: Project) -> None:
     """Measured values of passed items are shown with -vv alone; a job's output with a failure alone, unless refused."""
-    plain, quiet = measured.run(), measured.run("-q", "--show-capture=no")
+    plain, quiet, lines = measured.run(), measured.run("-q", "--show-capture=no"), measured.run("--tb=line")
     verbose = measured.run("-vv", "-rA")
     passed = measured.run("-rA", "-k", "train.seconds")
 
     plain.stdout.fnmatch_lines(["*Captured output of the job call*", "the team is talking"])
     plain.stdout.no_fnmatch_line("*measured by mlspec*")
     quiet.stdout.no_fnmatch_line("*the team is talking*")
+    lines.stdout.fnmatch_lines(["line.mlspec.yaml:11: 0.*, at most 0.0001"])
+    lines.stdout.no_fnmatch_line("*claim:*")
     verbose.stdout.fnmatch_lines(
         [
             "*measured by mlspec*",
@@ -40,6 +45,17 @@ def test_output_for_readers(measured: Project) -> None:
     assert [line for line in verbose.outlines if "measured by" in line] != []
     assert len([line for line in verbose.outlines if "::data  passed" in line]) == 1
     passed.stdout.no_fnmatch_line("*the team is talking*")
+
+
+def test_what_was_noted(measured: Project, workers: tuple[str, ...]) -> None:
+    """With -vv the notes of trainings and the warnings of the team's code are shown, each once, also of stored evidence."""
+    verbose, plain = measured.run("-vv", *workers), measured.run(*workers)
+    notes = [line for line in verbose.outlines if line.startswith("note: ")]
+
+    assert [note.partition(": ")[2] for note in notes if "Warning" in note] == [
+        "team/fit.py:13: UserWarning: the rows are old"
+    ]
+    plain.stdout.no_fnmatch_line("note: *")
 
 
 def test_junit_file(measured: Project) -> None:

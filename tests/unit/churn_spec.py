@@ -53,3 +53,10 @@ def told(root: Path, *changes: Change, text: str = CHURN) -> str:
     with pytest.raises(SpecError) as caught:
         specs(root, *changes, text=text)
     return caught.value.message.replace("churn.mlspec.yaml:", "").replace(str(root), "ROOT")
+
+
+def remedy(root: Path, *changes: Change) -> tuple[str, str]:
+    """What a user is told of the only mistake of a spec: what was found, and the one line of advice below it."""
+    found, _, advice = told(root, *changes).partition("\n    ")
+    assert "\n" not in advice, advice
+    return found, advice

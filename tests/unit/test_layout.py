@@ -23,6 +23,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "errors": "",
     "registry": "errors",
     "statistics": "",
+    "tracebacks": "store.environment",
     # YAML -> data with positions -> Spec
     "language": "",
     "language.names": "",
@@ -47,12 +48,15 @@ MAY_IMPORT: Mapping[str, str] = {
     # Spec -> Plan -> one pytest run
     "plan": "errors check checks gates quantities jobs evidence language.spec language.declared language.rules engines",
     "requirements": "store.environment language.spec",
-    "session": "errors check jobs evidence store.environment requirements plan store workers.tasks workers.job",
+    "causes": "errors",
+    "session": "errors causes check jobs evidence store.environment requirements plan store workers.tasks workers.job"
+    " workers.logs workers.broker workers.remote",
+    "reuse": "jobs store workers.tasks",
+    "opening": "errors reuse session store store.environment workers.inline workers.broker workers.remote",
     "run": "errors jobs evidence quantities language.declared plan workers.job",
-    "report": "errors check evidence jobs plan session store workers.tasks",
+    "report": "errors check evidence jobs plan reuse session store workers.tasks",
     "__main__": "errors language.units language.declared engines store",
-    "plugin": "errors check language.load language.declared plan session run report store workers.inline workers.broker"
-    " workers.remote",
+    "plugin": "errors check language.load language.declared plan opening run report",
     # the store
     "store": "store.entry store.store",
     "store.canonical": "",
@@ -63,10 +67,12 @@ MAY_IMPORT: Mapping[str, str] = {
     "store.store": "errors store.canonical store.inputs store.entry",
     # processes
     "workers": "",
-    "workers.tasks": "errors",
-    "workers.processes": "",
-    "workers.child": "errors workers.tasks",
-    "workers.connection": "errors workers.tasks workers.child",
+    "workers.tasks": "errors tracebacks",
+    "workers.processes": "workers.tasks",
+    "workers.logs": "store.environment tracebacks",
+    "workers.shadows": "",
+    "workers.child": "errors store.environment tracebacks workers.tasks workers.shadows",
+    "workers.connection": "errors workers.tasks workers.child workers.logs",
     "workers.server": "errors workers.tasks workers.child workers.processes",
     "workers.broker": "errors workers.tasks workers.connection",
     "workers.remote": "errors workers.tasks workers.broker",
@@ -75,7 +81,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "workers.job": "errors jobs evidence language.spec store store.reads engines probes recipe",
     "engines": "errors registry language.names jobs evidence quantities language.spec language.task recipe training",
     "probes": "errors jobs evidence quantities language.spec language.task recipe engines training",
-    "recipe": "errors language.names jobs evidence quantities store.environment language.spec language.task sources"
+    "recipe": "errors tracebacks language.names jobs evidence quantities store.environment language.spec language.task sources"
     " training",
     "sources": "errors language.names language.spec recipe",
     "training": "errors registry language.names",

@@ -41,6 +41,22 @@ def test_show_prints_durations_with_their_unit(tmp_path: Path, capsys: pytest.Ca
     assert "checkpoint:\n    time: 300s\n" in capsys.readouterr().out
 
 
+def test_show_prints_no_share_of_a_split_that_has_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule refuses it there, and what is printed can be read again."""
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("x,y\n1,2\n")
+    spec = tmp_path / "files.mlspec.yaml"
+    spec.write_text(
+        "mlspec: 1\nname: files\ntask: regression\nmodel: mlp\nchecks: standard\n"
+        "data: {target: y, split: {files: {train: a.csv, test: b.csv}, val: 0.1}}\n"
+    )
+    assert main(["--root", str(tmp_path), "show", str(spec)]) == 0
+    spec.write_text(capsys.readouterr().out)
+
+    assert main(["--root", str(tmp_path), "show", str(spec)]) == 0
+    assert "val: 0.1\n" in capsys.readouterr().out
+
+
 def test_show_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its place, as a run of pytest does, and exit code 2."""
     spec = tmp_path / "bad.mlspec.yaml"

@@ -57,6 +57,24 @@ def test_long_job_on_a_terminal(screen: Screen) -> None:
     ]
 
 
+def test_several_jobs_on_a_terminal(screen: Screen) -> None:
+    """One of them is shown until it has told nothing for a second: a line that changed between them could not be read."""
+    line = screen.line(80)
+    screen.now += 2
+    line.show(TITLE, NEWS)
+    screen.now += 0.5
+    line.show("wine: train (seed 1)", NEWS)
+    line.show(TITLE, {})
+    screen.now += 1
+    line.show("wine: train (seed 1)", NEWS)
+
+    assert [text.strip() for text in screen.written] == [
+        TEXT,
+        f"{TITLE}: running",
+        TEXT.replace("seed 0", "seed 1"),
+    ]
+
+
 def test_narrow_terminal(screen: Screen) -> None:
     """A line that would wrap is cut, as it could not be rewritten."""
     line = screen.line(20)

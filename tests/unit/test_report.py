@@ -14,10 +14,11 @@ from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Array, Cost, Evidence, TrainingRun
 from pytest_mlspec.jobs import Train
 from pytest_mlspec.plan import Claim, make_plan
-from pytest_mlspec.report import cost_lines, failure_text, measured_text, plan_lines, properties
+from pytest_mlspec.report import failure_text, measured_lines, plan_lines, properties
 from pytest_mlspec.report.cost import cost_text
+from pytest_mlspec.report.measured import measured_text
 from pytest_mlspec.report.verdict import FACTS_SHOWN
-from pytest_mlspec.session import Answer, Progress, Session, StoredEvidence
+from pytest_mlspec.session import Answer, Progress, Session
 from pytest_mlspec.store import Key, Store, environment
 from pytest_mlspec.store.inputs import Inputs
 from pytest_mlspec.workers.tasks import Outcome, Task
@@ -72,6 +73,23 @@ def test_a_failure_without_more_to_say_is_short() -> None:
         "specs/churn.mlspec.yaml:14:3  test.accuracy FAILED: it does not hold",
         "  claim: test.accuracy is at least 0.95.",
     ]
+
+
+def test_a_cause_that_another_claim_tells_is_one_line() -> None:
+    """What is claimed does not help there."""
+    verdict = Verdict(Status.ERROR, "not run, because the warehouse does not answer")
+
+    assert failure_text(replace(answer(verdict), told_with="data")) == (
+        "specs/churn.mlspec.yaml:14:3  test.accuracy ERROR: not run, because the warehouse does not answer;"
+        " told in full with data"
+    )
+
+
+def test_the_log_of_a_failed_job_is_named() -> None:
+    """As the last line."""
+    text = failure_text(replace(answer(Verdict(Status.ERROR, "it ended")), log_file=".mlspec/logs/1.txt"))
+
+    assert text.splitlines()[-1] == "  log: .mlspec/logs/1.txt"
 
 
 def test_many_facts_are_cut_and_counted() -> None:
@@ -142,8 +160,8 @@ class NothingRuns:
 
 def lines(root: Path, *changes: Change, fresh: bool = False) -> list[str]:
     plan = make_plan(spec(root, *changes))
-    session = Session(root, Store(root), NothingRuns())
-    return list(plan_lines(session, StoredEvidence(session.store, fresh=fresh), plan, plan.claims))
+    session = Session(root, Store(root), NothingRuns(), fresh=fresh)
+    return list(plan_lines(session, plan, plan.claims))
 
 
 def test_a_plan_shows_each_job_its_state_and_who_needs_it(tmp_path: Path) -> None:
@@ -179,7 +197,7 @@ def test_a_plan_shows_what_is_reused(tmp_path: Path) -> None:
     with session.store.draft(Key(request["label"], request["ingredients"])) as draft:
         draft.publish({"evidence": {}, "unprovable": ""}, inputs=inputs, volatile={"seconds": 1.5})
 
-    shown = list(plan_lines(session, StoredEvidence(session.store), plan, plan.claims))
+    shown = list(plan_lines(session, plan, plan.claims))
 
     assert "prepare the data" in shown[1]
     assert "reused (" in shown[1]
@@ -242,10 +260,58 @@ def test_what_a_training_cost_is_one_line(found: Cost | None, skipped: int, line
     assert cost_text("t", run) == line
 
 
+def test_what_a_pass_lets_through_is_told_below_it() -> None:
+    """Nothing else shows it: a column that looks like an identifier, the rows that two splits share."""
+    given = answer(passed("fine").explained("another value in every row: customer; is it an identifier?"))
+    red = answer(failed("bad").explained("told with the failure"))
+
+    assert measured_lines([("a", properties(given)), ("b", properties(red))]) == [
+        "a  passed: fine",
+        "  another value in every row: customer; is it an identifier?",
+        "b  failed: bad",
+    ]
+
+
 def test_a_training_behind_several_claims_is_told_once() -> None:
     """By its property, which crosses from the workers of xdist."""
     run = replace(RUN, cost=cost())
-    shown = [line for name in "ab" for line in properties(answer(passed(name), trainings={"t": run}))]
+    items = [(name, list(properties(answer(passed(name), trainings={"t": run})))) for name in "ab"]
 
-    assert len([name for name, _ in shown if name == "mlspec.training"]) == 2
-    assert cost_lines(shown) == [cost_text("t", run)]
+    assert measured_lines(items) == ["a  passed: a", "b  passed: b", cost_text("t", run)]
+
+
+def test_what_was_noted_is_told_once_for_all_claims_and_seeds() -> None:
+    """The notes of trainings, and the warnings of Python in the logs of the jobs."""
+    given = {f"t (seed {seed})": replace(RUN, notes=("no dropout",)) for seed in range(3)}
+    warned = replace(answer(passed("fine"), trainings=given), warnings=("team/data.py:3: UserWarning: old",))
+
+    shown = measured_lines([(name, list(properties(warned))) for name in "ab"])
+
+    assert shown == [
+        "a  passed: fine",
+        "b  passed: fine",
+        "note: t (seeds 0 to 2): no dropout",
+        "note: team/data.py:3: UserWarning: old",
+    ]
+
+
+def test_a_plan_shows_the_trainings_of_several_seeds_and_folds_as_one(tmp_path: Path) -> None:
+    """With the same state, for the same claims."""
+    gates = "gates:\n  cv.accuracy: {at_least: 0.9}\n"
+    shown = lines(
+        tmp_path,
+        ("[standard]", "[data]"),
+        ("split: {", "split: {folds: 3, "),
+        ("epochs: 10", "epochs: 10\n  seeds: 4"),
+        ("hidden: [8]", "hidden: [8], dropout: 0.5"),
+        ("gates:\n", gates),
+    )
+
+    assert [line.split("  ")[1] for line in shown[1::2]] == [
+        "prepare the data",
+        "prepare the data (folds 1 to 3)",
+        "train (seed 0, folds 1 to 3)",
+        "compute the metrics (seed 0, folds 1 to 3)",
+        "train (seeds 0 to 3)",
+        "compute the metrics (seeds 0 to 3)",
+    ]

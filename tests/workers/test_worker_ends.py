@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_exit(broker: Broker, make_task: MakeTask, do: str, code: int) -> None:
 
 
 def test_sys_exit_is_shown(broker: Broker, make_task: MakeTask) -> None:
-    """The end of the log, with the traceback to `sys.exit`, comes with the error."""
+    """The line that called it is named, and its traceback comes with the error, without our frames."""
     broker.submit([make_task("exit_politely", key="one", code="enough")])
 
     error = error_of(broker, "one")
@@ -44,6 +45,8 @@ def test_sys_exit_is_shown(broker: Broker, make_task: MakeTask) -> None:
     assert "(exit code 1)" in error.message
     assert 'sys.exit(request["code"])' in error.details
     assert "SystemExit: enough" in error.details
+    assert "workers/child.py" not in error.details
+    assert re.search(r"sys\.exit at .*/tests/workers/targets\.py:\d+$", error.message)
 
 
 def test_keyboard_interrupt_in_a_worker(broker: Broker, make_task: MakeTask) -> None:
@@ -97,7 +100,9 @@ def test_time_limit(broker: Broker, make_task: MakeTask, tmp_path: Path, do: str
     error = error_of(broker, "one")
 
     assert error.message == "the worker was killed: over its time limit of 1 s"
+    assert error.key == "limits.time"
     assert f"in {do}" in error.details
+    assert "workers/child.py" not in error.details
     assert gone(pids_in(note)[0])
     assert broker.outcome("two").error is None
 
@@ -110,6 +115,7 @@ def test_memory_limit(broker: Broker, make_task: MakeTask) -> None:
 
     assert error.message.startswith("the worker was killed: memory 2")
     assert error.message.endswith(" MB, over its limit of 200 MB")
+    assert error.key == "limits.memory"
     assert "in swell" in error.details
 
 

@@ -96,7 +96,10 @@ def _gates(spec: Spec) -> Iterator[Mistake]:
         yield from _bound(key, quantity, bound)
     if spec.data and spec.data.split.folds and not any(name.startswith(_OF_FOLDS) for name in spec.gates):
         advice = "write one such as cv.accuracy: {at_least: 0.9}, or remove this key"
-        yield Mistake(("data", "split", "folds"), "no gate looks at the folds", advice)
+        yield Mistake(("data", "split", "folds"), "no gate looks at the folds", advice, lacks=(("gates",),))
+    if spec.train.seeds > 1 and all(name.startswith(_OF_FOLDS) for name in spec.gates):
+        advice = "write one such as test.accuracy: {at_least: 0.9}, or remove this key: checks and folds have one seed"
+        yield Mistake(("train", "seeds"), "no gate looks at the seeds", advice, lacks=(("gates",),))
 
 
 def _bound(key: KeyPath, quantity: quantities.Quantity, bound: Bound) -> Iterator[Mistake]:

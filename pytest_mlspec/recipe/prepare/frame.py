@@ -150,9 +150,14 @@ class Reading:
             names = positions(self.shape)
             return Frame(len(features), place, features.reshape(len(features), len(names)), names, shape=self.shape)
         columns = {str(name): column for name, column in features.items()}
+        unknown = columns.keys() - self.kinds.keys()
         for name in self.kinds:
             if name not in columns:
-                raise DataError(f"there is no column {name!r}, and the training rows have one", key=KEY)
+                raise DataError(
+                    f"{place(0)} has no column {name!r}, and the training rows have one",
+                    key=KEY,
+                    advice=did_you_mean(name, unknown) if unknown else "",
+                )
         by_kind: dict[Kind, dict[str, NumpyArray]] = {"number": {}, "text": {}, "time": {}}
         for name, kind in self.kinds.items():
             by_kind[kind][name] = _READERS[kind](columns[name], place)

@@ -227,7 +227,7 @@ def test_constant_columns_and_identifiers_are_noted() -> None:
     assert verdict.status is Status.PASSED
     assert verdict.facts == (
         "constant in train: 0, 32",
-        "another value in every row: customer_id; is it an identifier?",
+        "another value in every row: customer_id; an identifier, or dates for the step dates?",
     )
 
 
@@ -273,6 +273,24 @@ def test_a_class_that_training_never_sees_fails() -> None:
 
     assert verdict.status is Status.FAILED
     assert verdict.summary == "rows of test with a class that train lacks: maybe 3"
+
+
+def test_a_class_that_is_written_in_two_ways_fails() -> None:
+    """One of them is a typing error, and the model would learn to repeat it."""
+    train = SplitProfile(rows=9, classes={"yes": 4, "Yes ": 1, "no": 4})
+    test = SplitProfile(rows=2, classes={"yes": 1, "no": 1})
+    verdict = data(ALLOWED, profile(train=train, test=test))
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "classes that differ in case or blanks alone: 'Yes ' 1, 'yes' 5"
+    assert data(DataParams(alike=("Yes ",)), profile(train=train, test=test)).status is Status.PASSED
+
+
+def test_letters_may_differ_in_case() -> None:
+    """As in a set of handwritten letters."""
+    letters = SplitProfile(rows=4, classes={"a": 2, "A": 2})
+
+    assert data(ALLOWED, profile(train=letters, test=letters)).status is Status.PASSED
 
 
 def test_one_class_alone_in_training_fails() -> None:

@@ -71,6 +71,7 @@ def test_columns_of_one_value(column: Any, constant: bool) -> None:
 @pytest.mark.parametrize(
     ("column", "identifies"),
     [
+        ([f"2026-01-31 09:{minute:02}" for minute in range(60)], True),
         (np.arange(60), True),
         ([f"C{number:05}" for number in range(60)], True),
         (np.arange(60) / 7, False),
@@ -79,8 +80,8 @@ def test_columns_of_one_value(column: Any, constant: bool) -> None:
         (["x" * 65 + str(number) for number in range(60)], False),
         (np.arange(18), False),
     ],
-    ids=["numbers", "words", "fractions", "repeated", "texts", "long texts", "few rows"],
+    ids=["times", "numbers", "words", "fractions", "repeated", "texts", "long texts", "few rows"],
 )
 def test_columns_that_identify_a_row(column: Any, identifies: bool) -> None:
-    """Whole numbers, or single words."""
+    """Whole numbers, single words, or times."""
     assert identifying_columns(_table(column)) == (("it",) if identifies else ())

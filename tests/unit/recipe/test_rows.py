@@ -10,6 +10,7 @@ import pytest
 from pytest_mlspec.errors import DataError, MlspecError, RecipeError
 from pytest_mlspec.recipe.protocol import Rows
 from pytest_mlspec.recipe.rows import as_loaded, as_splits, joined
+from pytest_mlspec.sources.origins import Lines, Table
 
 TABLE = pd.DataFrame({"age": [1, 2, 3], "plan": ["a", "b", "a"], "left": ["y", "n", "y"]})
 
@@ -33,6 +34,13 @@ def test_a_table_gives_up_its_target() -> None:
 
     assert list(rows.features.columns) == ["age", "plan"]
     assert rows.target_name == "left"
+
+
+def test_rows_keep_their_place_beside_dropped_columns() -> None:
+    """A message names the line of a row whether or not a column is left out."""
+    table = Table(TABLE, Lines("churn.csv", range(2, 5)))
+
+    assert _loaded(table, target="left", drop=["plan"]).place(1) == "churn.csv:3"
 
 
 def test_dropped_columns_are_kept_apart() -> None:

@@ -94,7 +94,9 @@ def test_the_latest_rows_come_last(kind: str) -> None:
 
 def test_text_that_is_no_date_is_refused() -> None:
     """It would sort as text, which is another order."""
-    with pytest.raises(DataError, match="the column 'day' holds no times"):
+    with pytest.raises(
+        DataError, match=r"row 0 has '1/2/2026' in the column 'day': no date in ISO 8601 \(3 of 3 rows\)$"
+    ):
         split_rows(_rows(3, day=["1/2/2026", "10/1/2025", "2/2/2026"]), Split(test=0.4, time="day"))
 
 

@@ -69,6 +69,35 @@ def test_a_label_too_many_names_its_row(targets: list[Any], told: str) -> None:
         find_labels({"train": _rows(targets)}, "binary")
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "told", "advice"),
+    [
+        (
+            ["no", "yes", "no", "Yes "],
+            ["no"],
+            "'Yes ', no, yes; the rarest is 'Yes '",
+            "are 'Yes ' and 'yes' the same class? write them alike in the source",
+        ),
+        (
+            ["no", "yes", "no", "yes"],
+            [1, 0, 0],
+            "0, 1, no, yes; the rarest is 1",
+            "write the labels alike in all splits: train has no, yes; test has 0, 1",
+        ),
+    ],
+    ids=["case and blanks", "by split"],
+)
+def test_labels_that_are_written_in_two_ways_are_told(
+    train: list[Any], test: list[Any], told: str, advice: str
+) -> None:
+    """Another task is not what is needed then."""
+    with pytest.raises(DataError) as caught:
+        find_labels({"train": _rows(train), "test": _rows(test)}, "binary")
+
+    assert told in caught.value.message
+    assert caught.value.advice == advice
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_a_class_that_losses_leave_out_is_an_error(task: str) -> None:
     """The rows would be trained on in silence, or left out in silence."""

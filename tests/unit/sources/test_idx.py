@@ -78,4 +78,5 @@ def test_labels_must_be_those_of_the_images(tmp_path: Path, refused: Refused) ->
 
     assert (few.message, few.key) == ("x.idx has 3 rows, and few.idx has 2 labels", "data.source.labels")
     assert images.message == "x.idx holds an array [3, 2, 2], and labels are [N]"
+    assert images.advice.startswith("is it the file of the images?")
     assert refused("x.idx").message == "x.idx has no targets, and the task needs them"

@@ -41,6 +41,13 @@ def test_every_form_of_records_is_read(tmp_path: Path, load: Load, name: str, co
     assert [rows.place(0), rows.place(1)] == [f"{name}:{line}" for line in lines]
 
 
+def test_records_that_share_a_line_go_by_their_numbers(tmp_path: Path, load: Load) -> None:
+    """The line would be the same for all of them."""
+    (tmp_path / "rows.json").write_text('[{"age": 1, "left": true}, {"age": 2, "left": false}]', "utf-8")
+
+    assert load("rows.json", target="left").place(1) == "row 1 (from 0) of rows.json"
+
+
 def test_whole_numbers_stay_whole(tmp_path: Path, load: Load) -> None:
     """As do texts that look like numbers."""
     (tmp_path / "rows.jsonl").write_text('{"n": 9007199254740993, "zip": "007", "y": 1}\n', "utf-8")
@@ -73,7 +80,7 @@ def test_a_key_may_be_declared_optional(tmp_path: Path, load: Load) -> None:
     [
         ("", "x.jsonl is empty"),
         ("\n\n", "x.jsonl is empty"),
-        ('{"y": 1}\n{"y": 2\n', "x.jsonl:2: no JSON: expecting ',' delimiter"),
+        ('{"y": 1}\n{"y": 2\n', "x.jsonl:2:8: no JSON: expecting ',' delimiter"),
         ('{"y": 1}\n\n{"y": 2}\n', "x.jsonl:2: an empty line among the records"),
         ('{"y": 1}\n{"y": 1, "y": 2}\n', "x.jsonl:2: the key 'y' stands twice"),
         ('{"y": NaN}\n', "x.jsonl:1: NaN, which is no JSON"),
@@ -109,10 +116,13 @@ def test_what_is_no_table_of_plain_values_is_an_error_with_its_line(
         ("[]", "x.json has 0 rows"),
         ('\n{"data": []}', "x.json:2: an array of records is needed"),
         ('[{"y": 1}\n', "x.json:2: ',' or ']' is needed after a record"),
-        ('[{"y": 1},\n {"y": 2]\n', "x.json:2: no JSON: expecting ',' delimiter"),
-        ('[{"y": 1},\n]', "x.json:2: no JSON: expecting value"),
+        ('[{"y": 1},\n {"y": 2]\n', "x.json:2:9: no JSON: expecting ',' delimiter"),
+        ('[{"y": 1},\n]', "x.json:2:1: no JSON: expecting value"),
         ('[{"y": 1}]\n{"y": 2}', "x.json:2: text after the end of the array"),
+        ('[{"y": 1}, {"y": "a}]', "x.json:1:18: no JSON: unterminated string"),
         ('[\n{"y": 1},\n{"y": "a"}]', "x.json:3: 'y' is text, and a number in line 2"),
+        ('[{"y": 1}, {"y": "a"}]', "x.json:1: row 1 (from 0): 'y' is text, and a number in row 0"),
+        ('[{"y": 1}, {"z": 1}]', "x.json:1: row 1 (from 0): the key 'z', which no record before it has"),
     ],
 )
 def test_an_array_of_records_is_read_as_strictly(tmp_path: Path, refused: Refused, text: str, message: str) -> None:

@@ -134,6 +134,7 @@ def test_a_field_may_be_as_long_as_a_document(tmp_path: Path, load: Load) -> Non
         ('age,left\n"1\n1",yes\n2\n', "rows.csv:4: 1 fields, and the header has 2"),
         ("age,age,left\n1,2,yes\n", "rows.csv:1: the column 'age' stands twice"),
         (",age,left\n0,1,yes\n", "rows.csv:1: column 1 has no name"),
+        ("age;left\n1,5;yes\n", "rows.csv:1: one column alone, 'age;left'"),
         ('age,left\n1,"yes\n', "rows.csv:2: unexpected end of data"),
         ("age,left\n1,\xe9".encode("latin-1"), "rows.csv:2: not UTF-8 at byte 11"),
         (b"age,left\n" + b"1,a\n" * 50_000 + b"1,\xff\n", "rows.csv:50002: not UTF-8 at byte 200011"),
@@ -149,6 +150,16 @@ def test_a_file_that_is_no_table_is_an_error_with_its_line(
 
     assert error.message == message
     assert error.key == "data.source"
+
+
+@pytest.mark.parametrize(("mark", "written"), [(";", ";"), ("\t", "\\t"), ("|", "|")])
+def test_another_separator_than_the_declared_one_is_told(
+    tmp_path: Path, refused: Refused, mark: str, written: str
+) -> None:
+    """Else all fields would be one column of text."""
+    _written(tmp_path, TEXT.replace(",", mark))
+
+    assert refused("rows.csv", target="left").advice.endswith(f'write {{use: rows.csv, sep: "{written}"}}')
 
 
 def test_a_cut_archive_is_an_error(tmp_path: Path, refused: Refused) -> None:

@@ -44,7 +44,7 @@ def test_a_row_alone_may_miss_any_value(missing: Any) -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (TRAIN.drop(columns="zip"), "there is no column 'zip', and the training rows have one"),
+        (TRAIN.drop(columns="zip"), "row 0 has no column 'zip', and the training rows have one"),
         (
             TRAIN.assign(age=pd.Series(["1", "x", None])),
             "row 0 has '1' in the column 'age', which holds numbers in the training rows",
@@ -60,6 +60,14 @@ def test_features_of_another_form_are_an_error(features: Any, message: str) -> N
     """It names the row and the value."""
     with pytest.raises(DataError, match=message):
         FITTED.inputs(features)
+
+
+def test_a_column_of_another_name_gets_the_near_miss() -> None:
+    """As where the file of the test split spells it in another way."""
+    with pytest.raises(DataError) as caught:
+        FITTED.inputs(TRAIN.rename(columns={"zip": "Zip"}))
+
+    assert caught.value.advice == "did you mean 'Zip'?"
 
 
 def test_arrays_keep_their_shape() -> None:
