@@ -4,7 +4,8 @@
 
     language/    what users write: from a file to validated specs, or every mistake in it
     plan.py      a spec's claims, and the jobs behind them (jobs.py)
-    session.py   one pytest run, made by opening.py: hands jobs to the broker, judges claims on their evidence (reuse.py, causes.py)
+    session.py   one pytest run: hands jobs to the broker, judges claims on their evidence; made by opening.py, with reuse.py for
+                 stored evidence and causes.py for what went wrong
     workers/     jobs in supervised processes
     engines/     what carries out a training; training/ is the PyTorch core
     probes/      measurements that the checks need; recipe/ the pipeline's extension points; sources/ data by name

@@ -11,7 +11,7 @@ from .project import FIT, LINE, Project
     ("code", "told"),
     [
         ('raise ValueError("a row is odd")', "recipe.fit: fit raised ValueError: a row is odd"),
-        ("import sys; sys.exit(3)", "the worker ended without a result (exit code 3): sys.exit at team/fit.py:9"),
+        ("import sys; sys.exit(3)", "the worker ended without a result (exit code 3): sys.exit at team/fit.py:10"),
     ],
     ids=["exception", "sys.exit"],
 )
@@ -34,7 +34,7 @@ def test_one_cause_is_told_once(project: Project, workers: tuple[str, ...], code
         ]
     )
     assert len([line for line in result.outlines if line.startswith("  claim: ")]) == 1
-    assert len([line for line in result.outlines if "team/fit.py" in line and "line 9" in line]) == 1
+    assert len([line for line in result.outlines if "team/fit.py" in line and "line 10" in line]) == 1
     result.stdout.no_re_match_line(r".*pytest_mlspec/.*\.py")
 
 
