@@ -52,7 +52,9 @@ class Recorder:
         self._root = Path(os.path.abspath(root))
         self._globs = tuple(globs)
         ignored = (spelling(path) for path in ignore for spelling in (os.path.abspath, os.path.realpath))
-        self._skipped = (*library_folders(), *_SYSTEM, *(f"{path}{os.sep}" for path in ignored))
+        # What torch.compile generates follows from what is recorded anyway, and may be thrown away at any time.
+        compiled = os.path.join(tempfile.gettempdir(), "torchinductor_")
+        self._skipped = (*library_folders(), *_SYSTEM, compiled, *(f"{path}{os.sep}" for path in ignored))
         self._digests = Digests()
         self._files: dict[str, str | None] = {}
         self._folders: dict[str, str] = {}

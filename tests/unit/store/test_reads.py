@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -252,3 +253,18 @@ def test_recording_ends(project: Path) -> None:
 
     assert "data/churn.csv" not in recorder.inputs().files
     assert recorder not in sys.meta_path
+
+
+def test_what_torch_compile_generates_is_no_input(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It follows from the sources, and its cache may be thrown away at any time."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    generated = tmp_path / "torchinductor_user" / "ab" / "kernel.so"
+    generated.parent.mkdir(parents=True)
+    generated.write_bytes(b"code")
+    module = ModuleType("generated_kernel")
+    module.__file__ = str(generated)
+    monkeypatch.setitem(sys.modules, "generated_kernel", module)
+
+    assert not [path for path in record(project, generated.read_bytes).files if "kernel.so" in path]
