@@ -53,7 +53,7 @@ class Recorder:
         self._globs = tuple(globs)
         ignored = (spelling(path) for path in ignore for spelling in (os.path.abspath, os.path.realpath))
         # What torch.compile generates follows from what is recorded anyway, and may be thrown away at any time.
-        compiled = os.path.join(tempfile.gettempdir(), "torchinductor_")
+        compiled = f"{tempfile.gettempdir()}{os.sep}torchinductor_"
         self._skipped = (*library_folders(), *_SYSTEM, compiled, *(f"{path}{os.sep}" for path in ignored))
         self._digests = Digests()
         self._files: dict[str, str | None] = {}
