@@ -135,13 +135,19 @@ def test_an_error_keeps_its_details_on_its_way_from_a_worker() -> None:
     assert (told.message, told.key, told.details) == ("row 17 holds nothing", "data.source", "in data.py, line 3")
 
 
+def children() -> set[int]:
+    """The processes that this one has started; tests before may have left some, as torch's compiler does."""
+    return {child.pid for child in psutil.Process().children()}
+
+
 def test_a_row_that_hangs_is_named_after_the_timeout() -> None:
     """And the worker that hangs is ended."""
+    before = children()
     told = walk(lambda: time.sleep(60), timeout=0.5)
 
     assert isinstance(told, TrainingError)
     assert (told.message, told.key) == ("no batch within 0.5 s, at row 17", "train.timeout")
-    assert psutil.Process().children() == []
+    assert children() <= before
 
 
 def test_a_worker_that_dies_is_told_with_its_row() -> None:
@@ -155,14 +161,15 @@ def test_a_worker_that_dies_is_told_with_its_row() -> None:
 
 def test_no_worker_outlives_its_source() -> None:
     """Also where training stopped in the middle of an epoch."""
+    before = children()
     source = LoadedSource(ROWS, noisy, CPU, seed=0, workers=2)
     steps = source.steps(ORDER.steps(0), 0)
     next(steps)
-    alive = len(psutil.Process().children())
+    alive = children() - before
     source.close()
 
-    assert alive == 2
-    assert psutil.Process().children() == []
+    assert len(alive) == 2
+    assert children() <= before
 
 
 @pytest.mark.parametrize("until", [3, 7])
