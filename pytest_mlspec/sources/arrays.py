@@ -101,7 +101,7 @@ def _from_archive(
                 labels = _chosen(names, targets, _TARGETS, "targets", path)
                 features = _member(archive, chosen, path)
                 return features, None if labels is None else _member(archive, labels, path), f"its array {labels!r}"
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # the last: encrypted, or packed in another way
             raise DataError(f"{path} cannot be read: {error}", key=KEY, advice="save it with numpy.savez") from error
 
 

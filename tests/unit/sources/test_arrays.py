@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -166,3 +167,27 @@ def test_an_ambiguous_or_broken_archive_is_refused(tmp_path: Path, refused: Refu
     assert refused("objects.npz").message.startswith("objects.npz, array 'y', holds Python objects")
     assert refused("cut.npz").message == "cut.npz cannot be read: File is not a zip file"
     assert "Bad CRC-32" in refused("flipped.npz").message
+
+
+@pytest.mark.parametrize(
+    ("local", "central", "value", "reason"),
+    [
+        (6, 8, 1, "is encrypted, password required for extraction"),
+        (8, 10, 99, "That compression method is not supported"),
+    ],
+)
+def test_an_archive_that_python_cannot_unpack_is_refused(
+    tmp_path: Path, refused: Refused, local: int, central: int, value: int, reason: str
+) -> None:
+    """Encrypted, or packed in another way: the headers of every array say so, at these offsets."""
+    np.savez(tmp_path / "rows.npz", X=X, y=Y)
+    content = bytearray((tmp_path / "rows.npz").read_bytes())
+    for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        for found in re.finditer(signature, bytes(content)):
+            struct.pack_into("<H", content, found.start() + offset, value)
+    (tmp_path / "rows.npz").write_bytes(content)
+    told = refused("rows.npz")
+
+    assert told.message.startswith("rows.npz cannot be read: ")
+    assert reason in told.message
+    assert told.advice == "save it with numpy.savez"
