@@ -170,19 +170,19 @@ def test_an_ambiguous_or_broken_archive_is_refused(tmp_path: Path, refused: Refu
 
 
 @pytest.mark.parametrize(
-    ("local", "central", "value", "reason"),
+    ("offsets", "value", "reason"),
     [
-        (6, 8, 1, "is encrypted, password required for extraction"),
-        (8, 10, 99, "That compression method is not supported"),
+        ((6, 8), 1, "is encrypted, password required for extraction"),
+        ((8, 10), 99, "That compression method is not supported"),
     ],
 )
 def test_an_archive_that_python_cannot_unpack_is_refused(
-    tmp_path: Path, refused: Refused, local: int, central: int, value: int, reason: str
+    tmp_path: Path, refused: Refused, offsets: tuple[int, int], value: int, reason: str
 ) -> None:
     """Encrypted, or packed in another way: the headers of every array say so, at these offsets."""
     np.savez(tmp_path / "rows.npz", X=X, y=Y)
     content = bytearray((tmp_path / "rows.npz").read_bytes())
-    for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+    for signature, offset in zip((b"PK\x03\x04", b"PK\x01\x02"), offsets, strict=True):
         for found in re.finditer(signature, bytes(content)):
             struct.pack_into("<H", content, found.start() + offset, value)
     (tmp_path / "rows.npz").write_bytes(content)
