@@ -20,8 +20,9 @@ from pytest_mlspec.language.spec import CheckUse, Spec
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
 
-# Wider layers are no faster together; the job finds by itself what else a stack of networks cannot have.
-_WIDEST_TOGETHER = 128
+# Wider layers are no faster at once, nor are more seeds (`benchmarks/core/results.md`), and groups run side by side. The job
+# finds by itself what else a stack of networks cannot have.
+_WIDEST_AT_ONCE, _MOST_AT_ONCE = 128, 16
 
 Judge = Callable[[Mapping[str, Evidence]], Verdict]
 
@@ -148,14 +149,19 @@ def _gates(declared: Declared) -> Iterator[Claim]:
 
 
 def _seeds(spec: Spec) -> list[Train]:
-    """The training of each seed; those of a small network, which are faster at once, are asked for together."""
+    """The training of each seed; those of a small network, which are faster at once, are asked for in groups."""
     train, model = spec.train, spec.model
-    among = None
+    at_once = False
     if train.seeds > 1 and train.engine == "torch" and model is not None and model.use == "mlp" and spec.recipe is None:
         widths = model.arguments.get("hidden", [128])
-        if all(width <= _WIDEST_TOGETHER for width in widths) and not model.arguments.get("dropout"):
-            among = TrainSeeds(train.seed, train.seeds)
-    return [replace(training(spec), seed=train.seed + number, among=among) for number in range(train.seeds)]
+        at_once = all(width <= _WIDEST_AT_ONCE for width in widths) and not model.arguments.get("dropout")
+    trainings = []
+    for number in range(train.seeds):
+        first = number - number % _MOST_AT_ONCE
+        group = TrainSeeds(train.seed + first, min(_MOST_AT_ONCE, train.seeds - first))
+        among = group if at_once and group.count > 1 else None
+        trainings.append(replace(training(spec), seed=train.seed + number, among=among))
+    return trainings
 
 
 def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity], *, of_folds: bool) -> Iterator[MetricRequest]:
