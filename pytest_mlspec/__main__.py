@@ -78,7 +78,7 @@ def _as_written(spec: Spec) -> dict[str, Any]:
             node[key] = f"{node[key]:g}s"
     if not spec.train.workers:
         train.pop("timeout", None)  # a rule refuses it there
-    for name in ENGINES.find(spec.train.engine).refuses:
+    for name in ENGINES.find(spec.train.engine.use).refuses:
         data["train"].pop(name, None)
     data["checks"] = [
         {"skip": {"check": use.check, "why": use.skip}}

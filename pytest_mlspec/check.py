@@ -221,7 +221,7 @@ def check(name: str, *, needs: Callable[[Any], Mapping[str, Job]]) -> Callable[[
     """Registers the decorated function as the check `name`.
 
     Its first argument is its params model, the others are the evidence of `needs`; the first line of its docstring is the
-    claim that users read. Raises MlspecError where one of these is missing or the arguments and the jobs do not agree.
+    claim that users read. A check whose parameters decide how many jobs it needs takes `**evidence`. Raises MlspecError where one of these is missing or the arguments and the jobs do not agree.
     """
 
     def register(judge: JudgeT) -> JudgeT:
@@ -235,7 +235,8 @@ def check(name: str, *, needs: Callable[[Any], Mapping[str, Job]]) -> Callable[[
                 f"check {name!r}: the first line of its docstring is the claim that users read; it has none"
             )
         roles = set(needs(params()))
-        if roles != set(arguments[1:]):
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in inspect.signature(judge).parameters.values())
+        if roles != set(arguments[1:]) and not takes_any:
             raise MlspecError(
                 f"check {name!r}: it takes {arguments[1:]} and needs {sorted(roles)}; these must be the same"
             )

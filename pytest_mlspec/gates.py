@@ -10,11 +10,15 @@ from statistics import fmean, stdev
 from pytest_mlspec.check import Status, Verdict, at_least, at_most, errored, shown, within
 from pytest_mlspec.checks.losses import below_floor
 from pytest_mlspec.evidence import Evidence, Score, ScoreTable, TrainingRun
-from pytest_mlspec.quantities import Quantity
+from pytest_mlspec.quantities import Quantity, Reading
 from pytest_mlspec.statistics import wilson_interval
 
 # Two scores that differ by less, relative to their size, differ by rounding: predictions come in single precision.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
+
+REFERENCE = "reference"
+"""The role of the evidence that `no_worse_than` compares with."""
+
 _ABSENT = Score(None, 0, "was not measured")
 
 
@@ -23,7 +27,7 @@ class Gate:
     """What one gate allows: `values` are one bound or the two of `within`, in the unit of the quantity.
 
     `by` belongs to `better_than`: by how much the model must beat the baseline, in the direction of the metric; with 0 by
-    anything at all, and equal is not better.
+    anything at all, and equal is not better. With `no_worse_than` it is how much worse the model may be.
     """
 
     quantity: Quantity
@@ -35,8 +39,12 @@ class Gate:
 def judge(gate: Gate, evidence: Mapping[str, Evidence]) -> Verdict:
     """The verdict on the evidence of the gate's jobs: a TrainingRun, and a ScoreTable where the quantity has metrics.
 
+    A measure reads what its own job gave, and with `no_worse_than` also the evidence of the role `REFERENCE`.
+
     Several of each, one for each fold or seed, are judged by their mean; `cv_std` by their standard deviation.
     """
+    if gate.quantity.measure is not None:
+        return _of_measure(gate, evidence)
     runs = [each for each in evidence.values() if isinstance(each, TrainingRun)]
     tables = [each for each in evidence.values() if isinstance(each, ScoreTable)]
     verdicts = [_of_one(gate, run, table) for run, table in zip_longest(runs, tables)]
@@ -49,12 +57,46 @@ def _of_one(gate: Gate, run: TrainingRun, table: ScoreTable | None) -> Verdict:
     if table is not None:
         measured = [table.scores.get(request.key, _ABSENT) for request in gate.quantity.requests()]
         verdict = _of_scores(gate, measured, table)
-    elif gate.quantity.kind == "loss":
-        verdict = _of_loss(gate, run)
     else:
-        assert gate.quantity.value is not None
-        verdict = _bounded(gate, getattr(run, gate.quantity.value.field))
+        verdict = _of_loss(gate, run)
     return verdict.on(device=run.device)
+
+
+def _of_measure(gate: Gate, evidence: Mapping[str, Evidence]) -> Verdict:
+    readings = [gate.quantity.read(found) for role, found in evidence.items() if role != REFERENCE]
+    verdicts = [_of_reading(gate, reading, evidence.get(REFERENCE)) for reading in readings]
+    if len(verdicts) > 1:
+        return _of_several(gate, verdicts)
+    (run,) = (found for role, found in evidence.items() if role != REFERENCE)
+    if not isinstance(run, TrainingRun):
+        return verdicts[0]
+    return verdicts[0].on(seed=run.seed, device=run.device).explained(*_how_it_ended(run, verdicts[0]))
+
+
+def _of_reading(gate: Gate, reading: Reading, reference: Evidence | None) -> Verdict:
+    if reading.missing:
+        return Verdict(Status.SKIPPED, reading.missing)
+    verdict = _bounded(gate, reading.value) if reference is None else _no_worse(gate, reading, reference)
+    return verdict.on(n=reading.n, device=reading.device).explained(*reading.facts)
+
+
+def _no_worse(gate: Gate, reading: Reading, evidence: Evidence) -> Verdict:
+    reference = gate.quantity.read(evidence)
+    if reference.value is None:
+        return errored(f"the value to compare with was not measured: {reference.missing or 'it has none'}")
+    sign = 1.0 if gate.quantity.higher_is_better else -1.0
+    lead = None if reading.value is None else sign * (reading.value - reference.value)
+    rounding = ROUNDING * abs(reference.value)
+    verdict = at_least(lead, -gate.by - rounding, of="lead over the reference")
+    if verdict.measured is None:
+        return verdict
+    unit = gate.quantity.unit
+    allowed = f"no worse than {shown(reference.value, unit)}{f' by more than {gate.by:g}' if gate.by else ''}"
+    assert reading.value is not None, "a lead was measured"
+    summary = f"{shown(reading.value, unit)}, {allowed}"
+    return replace(verdict, summary=summary, measured=reading.value, allowed=allowed, unit=unit).explained(
+        *reference.facts
+    )
 
 
 def _of_several(gate: Gate, verdicts: Sequence[Verdict]) -> Verdict:
@@ -114,7 +156,7 @@ def _better_than(gate: Gate, score: Score, table: ScoreTable) -> Verdict:
         return errored(_ABSENT.error)
     sign = 1.0 if gate.quantity.higher_is_better else -1.0
     verdict = _leads(
-        gate, sign * (score.value - dummy.value), rounding=_ROUNDING * max(abs(score.value), abs(dummy.value))
+        gate, sign * (score.value - dummy.value), rounding=ROUNDING * max(abs(score.value), abs(dummy.value))
     )
     return verdict.on(n=score.rows).explained(
         f"the model reaches {shown(score.value)}, the constant baseline {shown(dummy.value)}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 
 @dataclass(frozen=True)
@@ -126,39 +126,142 @@ class Scores:
     of: Train = Train()
 
 
-Job = Prepare | Train | TrainSeeds | Interrupt | Resume | RowIndependence | GradientFlow | ConstantLoss | Scores
+@dataclass(frozen=True)
+class Latency:
+    """How long one call of a trained model takes, alone on the machine. Gives a `Timing`.
+
+    `form` is what is called: `eager`, the model in evaluation mode; `export` and `onnx`, its exported forms; `predict`, the
+    team's serving path from raw rows.
+    """
+
+    batch: int = 1
+    threads: int = 1
+    form: str = "eager"
+    of: Train = Train()
+
+
+@dataclass(frozen=True)
+class CountCost:
+    """What the model is made of and what one row costs. Gives a `ModelCost`."""
+
+
+@dataclass(frozen=True)
+class TraceMemory:
+    """Memory after each of `steps` optimiser steps. Gives a `MemoryTrace`."""
+
+    steps: int = 60
+
+
+@dataclass(frozen=True)
+class Export:
+    """A trained model written in a format, and its own answers for what the written one is tried on. Gives an `Exported`."""
+
+    to: str
+    opset: int | None = None
+    of: Train = Train()
+
+
+@dataclass(frozen=True)
+class LoadExport:
+    """An exported model, loaded in a fresh process without the team's code and tried on each case. Gives a `Parity`."""
+
+    export: Export
+    rtol: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Raw rows through the serving path: the team's `predict`, or an exported form behind its preparation. Gives a `Served`."""
+
+    form: str = "predict"
+    of: Train = Train()
+
+
+@dataclass(frozen=True)
+class EvaluateTask:
+    """A task of MTEB on a trained model; on the model before the training where `of` is None. Gives a `TaskScore`."""
+
+    task: str
+    of: Train | None = Train()
+
+
+@dataclass(frozen=True)
+class ReadPublished:
+    """The score of a task in a published result file of MTEB. Gives a `TaskScore`."""
+
+    task: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Embed:
+    """The embeddings of test texts: their geometry, and what should not change them. Gives a `Geometry`."""
+
+    rows: int = 256
+    of: Train | None = Train()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the probe that an extension registered as `probe` measures on a trained model. Gives a `Measured`."""
+
+    probe: str
+    arguments: tuple[tuple[str, str | int | float | bool], ...] = ()
+    of: Train = Train()
+
+
+Job = (
+    Prepare
+    | Train
+    | TrainSeeds
+    | Interrupt
+    | Resume
+    | RowIndependence
+    | GradientFlow
+    | ConstantLoss
+    | Scores
+    | Latency
+    | CountCost
+    | TraceMemory
+    | Export
+    | LoadExport
+    | Serve
+    | EvaluateTask
+    | ReadPublished
+    | Embed
+    | Measure
+)
 """Every job there is. A new measurement adds its value here, a probe, and the evidence it gives."""
 
-_BY_NAME: dict[str, type[Any]] = {
-    job.__name__: job
-    for job in (Prepare, Train, TrainSeeds, Interrupt, Resume, RowIndependence, GradientFlow, ConstantLoss, Scores)
-}
+JobT = TypeVar("JobT", bound=Job)
+
+_JOBS: tuple[type[Any], ...] = get_args(Job)
+_BY_NAME: dict[str, type[Any]] = {job.__name__: job for job in _JOBS}
 
 
 def needed_by(job: Job) -> tuple[Job, ...]:
     """The jobs whose evidence `job` reads."""
     match job:
-        case Prepare() | Train(fresh=True):
+        case Prepare() | Train(fresh=True) | ReadPublished() | EvaluateTask(of=None):
             return ()
         case Train(fold=fold, among=among):
             return (Prepare(fold),) if among is None else (Prepare(fold), among)
-        case RowIndependence(of=training) | Scores(of=training):
-            return (Prepare(training.fold), training)
         case Resume():
             return (Prepare(), job.interrupted)
+        case LoadExport(export=export):
+            return (Prepare(export.of.fold), export.of, export)
         case _:
-            return (Prepare(),)
+            training = getattr(job, "of", None)
+            return (Prepare(),) if training is None else (Prepare(training.fold), training)
 
 
-def with_seed(job: Job, seed: int) -> Job:
+def with_seed(job: JobT, seed: int) -> JobT:
     """`job` with the spec's seed where it leaves the seed open, so that equal work is an equal value."""
-    match job:
-        case Train(seed=None):
-            return replace(job, seed=seed)
-        case RowIndependence(of=Train(seed=None)) | Scores(of=Train(seed=None)):
-            return replace(job, of=replace(job.of, seed=seed))
-        case _:
-            return job
+    inner = {field.name: getattr(job, field.name) for field in fields(job)}
+    changes: dict[str, Any] = {name: with_seed(each, seed) for name, each in inner.items() if isinstance(each, _JOBS)}
+    if isinstance(job, Train) and job.seed is None:
+        changes["seed"] = seed
+    return replace(job, **changes) if changes else job
 
 
 def title(job: Job) -> str:
@@ -186,6 +289,26 @@ def title(job: Job) -> str:
             return "fit the best constant prediction"
         case Scores():
             return f"compute the metrics ({_told(job.of)})"
+        case Latency():
+            return f"time a call ({job.form}, batch {job.batch}, threads {job.threads})"
+        case CountCost():
+            return "count parameters and operations"
+        case TraceMemory():
+            return f"trace the memory of {job.steps} steps"
+        case Export():
+            return f"export to {job.to}"
+        case LoadExport():
+            return f"load the export to {job.export.to}"
+        case Serve():
+            return f"serve raw rows ({job.form})"
+        case EvaluateTask():
+            return f"evaluate {job.task}{'' if job.of else ' before the training'}"
+        case ReadPublished():
+            return f"read the published score of {job.task}"
+        case Embed():
+            return "probe the embeddings"
+        case Measure():
+            return f"measure {job.probe}"
 
 
 def to_json(job: Job) -> dict[str, Any]:
@@ -196,13 +319,16 @@ def to_json(job: Job) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any]) -> Job:
     """The job that `to_json` wrote."""
     arguments = {name: value for name, value in data.items() if name != "job"}
-    for name in {"of", "among"} & arguments.keys():
-        arguments[name] = arguments[name] and from_json(arguments[name])
+    for name, value in arguments.items():
+        if isinstance(value, Mapping) and "job" in value:
+            arguments[name] = from_json(value)
     if "requests" in arguments:
         arguments["requests"] = tuple(
             MetricRequest(**{**request, "where": tuple((column, value) for column, value in request["where"])})
             for request in arguments["requests"]
         )
+    if "arguments" in arguments:
+        arguments["arguments"] = tuple((name, value) for name, value in arguments["arguments"])
     job: Job = _BY_NAME[data["job"]](**arguments)
     return job
 
@@ -220,7 +346,7 @@ def _of(steps: int | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Train | TrainSeeds):
+    if isinstance(value, _JOBS):
         return to_json(value)
     if isinstance(value, MetricRequest):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

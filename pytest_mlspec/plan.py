@@ -15,7 +15,7 @@ from pytest_mlspec.evidence import Evidence
 from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, TrainSeeds, needed_by, with_seed
 from pytest_mlspec.language.declared import Declared
 from pytest_mlspec.language.rules.claims import KINDS, bound_values
-from pytest_mlspec.language.spec import CheckUse, Spec
+from pytest_mlspec.language.spec import Bound, CheckUse, Spec
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
@@ -65,7 +65,7 @@ class Plan:
     @property
     def engine(self) -> Engine:
         """The engine that trains."""
-        return ENGINES.find(self.spec.train.engine)
+        return ENGINES.find(self.spec.train.engine.use)
 
 
 def make_plan(declared: Declared) -> Plan:
@@ -107,7 +107,7 @@ def _checks(declared: Declared) -> Iterator[Claim]:
         if use.check != "standard":
             uses[use.check] = (use, ("checks", number))
     order = [name for name in CHECKS if name in uses]
-    engine = ENGINES.find(spec.train.engine)
+    engine = ENGINES.find(spec.train.engine.use)
     for name in order:
         use, key = uses[name]
         check = CHECKS.find(name)
@@ -130,6 +130,7 @@ def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[s
 
 def _gates(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
+    engine = ENGINES.find(spec.train.engine.use)
     parsed = {name: quantities.parse(name) for name in spec.gates}
     seeds = _seeds(spec)
     folds = [replace(training(spec), fold=number) for number in range(spec.data.split.folds or 0)] if spec.data else []
@@ -140,19 +141,40 @@ def _gates(declared: Declared) -> Iterator[Claim]:
         quantity = parsed[name]
         kind = next(kind for kind in KINDS if getattr(bound, kind) is not None)
         gate = gates.Gate(quantity, kind, bound_values(quantity, bound), bound.by or 0.0)
-        jobs: dict[str, Job] = {}
-        for number, run in enumerate(folds if quantity.of_folds else seeds, 1):
-            jobs[f"run {number}"] = run
-            if quantity.metric is not None:
-                jobs[f"scores {number}"] = Scores(requests[quantity.of_folds], of=run)
-        yield Claim(name, declared.place(("gates", name)), _sentence(gate), jobs, partial(gates.judge, gate))
+        if quantity.measure is not None and quantity.job != Train():
+            jobs = _of_measure(spec, quantity, bound)
+        else:
+            jobs = {}
+            for number, run in enumerate(folds if quantity.of_folds else seeds, 1):
+                jobs[f"run {number}"] = run
+                if quantity.metric is not None:
+                    jobs[f"scores {number}"] = Scores(requests[quantity.of_folds], of=run)
+        why = next((why for job in jobs.values() if (why := engine.cannot(job))), "")
+        place = declared.place(("gates", name))
+        yield Claim(name, place, _sentence(gate, bound), jobs, partial(gates.judge, gate), not_applicable=why)
+
+
+def _of_measure(spec: Spec, quantity: quantities.Quantity, bound: Bound) -> dict[str, Job]:
+    """The job of a measure, of the declared seed, and the one that gives what it is compared with."""
+    assert quantity.measure is not None
+    jobs = {"measured": quantity.job}
+    if bound.no_worse_than is not None:
+        reference = quantity.measure.references[bound.no_worse_than.use]
+        jobs[gates.REFERENCE] = reference(quantity.selectors, **bound.no_worse_than.arguments)
+    return {role: with_seed(job, spec.train.seed) for role, job in jobs.items()}
 
 
 def _seeds(spec: Spec) -> list[Train]:
     """The training of each seed; those of a small network, which are faster at once, are asked for in groups."""
     train, model = spec.train, spec.model
     at_once = False
-    if train.seeds > 1 and train.engine == "torch" and model is not None and model.use == "mlp" and spec.recipe is None:
+    if (
+        train.seeds > 1
+        and train.engine.use == "torch"
+        and model is not None
+        and model.use == "mlp"
+        and spec.recipe is None
+    ):
         widths = model.arguments.get("hidden", [128])
         at_once = all(width <= _WIDEST_AT_ONCE for width in widths) and not model.arguments.get("dropout")
     trainings = []
@@ -173,12 +195,16 @@ def _requests(spec: Spec, parsed: Mapping[str, quantities.Quantity], *, of_folds
             yield from quantity.requests(of="dummy")
 
 
-def _sentence(gate: gates.Gate) -> str:
+def _sentence(gate: gates.Gate, bound: Bound) -> str:
     bounds = [shown(value, gate.quantity.unit, digits=15) for value in gate.values]
     match gate.kind:
         case "within":
             return f"{gate.quantity.name} is between {bounds[0]} and {bounds[1]}."
         case "better_than":
             return f"{gate.quantity.name} is better than the constant baseline{f' by {gate.by:g}' if gate.by else ''}."
+        case "no_worse_than":
+            assert bound.no_worse_than is not None
+            slack = f" by more than {gate.by:g}" if gate.by else ""
+            return f"{gate.quantity.name} is no worse than {bound.no_worse_than.use}{slack}."
         case _:
             return f"{gate.quantity.name} is {gate.kind.replace('_', ' ')} {bounds[0]}."

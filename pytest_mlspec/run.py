@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlspec import quantities
 from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.evidence import ScoreTable, TrainingRun
-from pytest_mlspec.jobs import Job, Scores
+from pytest_mlspec.jobs import Job, Scores, with_seed
 from pytest_mlspec.language.declared import read
 from pytest_mlspec.plan import Plan, make_plan, training
 from pytest_mlspec.workers.job import StoredResult
@@ -56,8 +56,11 @@ class Run:
 
     def _measured(self, quantity: str) -> float:
         parsed = quantities.parse(quantity)
-        if parsed.value is not None:
-            return float(getattr(self.training, parsed.value.field))
+        if parsed.measure is not None:
+            reading = parsed.read(self._result(with_seed(parsed.job, self.plan.spec.train.seed)).evidence)
+            if reading.value is None:
+                raise MlspecError(reading.missing or f"{quantity} was not measured")
+            return float(reading.value)
         if parsed.metric is None:
             return self.training.losses[parsed.split]
         table = self._result(Scores(parsed.requests(), of=training(self.plan.spec))).evidence

@@ -18,18 +18,32 @@ from pytest_mlspec.causes import Cause
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.evidence import TrainingRun
-from pytest_mlspec.jobs import Job, Prepare, Scores, Train
+from pytest_mlspec.jobs import Job, Latency, LoadExport, Prepare, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.requirements import missing
 from pytest_mlspec.store import Entry, Key, Store, environment
 from pytest_mlspec.workers.job import Request, StoredResult
 from pytest_mlspec.workers.logs import log_end, warnings_in
-from pytest_mlspec.workers.tasks import Limits, Outcome, Task
+from pytest_mlspec.workers.tasks import Limits, Outcome, Start, Task
 
 if TYPE_CHECKING:
     from pytest_mlspec.workers.remote import Door
 
-PACKAGES = ("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch")
+PACKAGES = (
+    *("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch"),
+    *(
+        "catboost",
+        "keras",
+        "lightgbm",
+        "lightning",
+        "mteb",
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+        "sentence-transformers",
+    ),
+    *("skl2onnx", "onnxmltools", "skops", "tokenizers", "transformers", "xgboost", "xgboost-cpu"),
+)
 """The distributions whose version is part of every key."""
 
 
@@ -171,9 +185,9 @@ class Session:
             limits=Limits(plan.spec.limits.time, plan.spec.limits.memory),
             log=str(self.store.path / "logs" / f"{key.digest[:16]}.txt"),
             needs=tuple(needs),
-            start="fresh" if isinstance(job, Train) and job.fresh else ("spawn" if spawned else "fork"),
+            start=_start(job, spawned=spawned),
             preload=plan.engine.preload and not (isinstance(job, (Prepare, Scores)) and plan.spec.recipe is None),
-            exclusive=spawned,
+            exclusive=spawned or isinstance(job, Latency),
         )
         self._tasks[(plan.id, job)] = task
         return task
@@ -323,6 +337,13 @@ def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:
 def _what_accepts_nulls(plan: Plan, pipeline: Mapping[str, Any]) -> dict[str, Any]:
     engine = {"engine": plan.engine.name, "loss": pipeline["train"]["loss"]}
     return engine | ({"model": pipeline["model"]} if plan.engine.name == "sklearn" else {})
+
+
+def _start(job: Job, *, spawned: bool) -> Start:
+    if isinstance(job, Train) and job.fresh:
+        return "fresh"
+    # What an export needs must be in the export, not in a process that has imported it.
+    return "spawn" if spawned or isinstance(job, LoadExport) else "fork"
 
 
 def _on_gpu(plan: Plan) -> bool:

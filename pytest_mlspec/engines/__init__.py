@@ -6,12 +6,23 @@ trained. To add one, write the module and its line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_mlspec.jobs import GradientFlow, Interrupt, Job, Resume, Train, TrainSeeds
+from pytest_mlspec.jobs import (
+    CountCost,
+    Embed,
+    EvaluateTask,
+    GradientFlow,
+    Interrupt,
+    Job,
+    Resume,
+    TraceMemory,
+    Train,
+    TrainSeeds,
+)
 from pytest_mlspec.registry import Registry
 
 if TYPE_CHECKING:
@@ -44,8 +55,9 @@ class Engine:
     """One engine: the module of its functions `run` and `restore`, and what it can be asked.
 
     `preload` says that its workers are forked from the server that has torch imported; `refuses` names the keys of `train`
-    that mean nothing to it. `no_steps`, `no_resume` and `no_gradients` say why it cannot train for a number of steps or on a
-    few batches, be interrupted and resumed, or show gradients; empty where it can.
+    that mean nothing to it. `no_steps` says why it cannot train for a number of steps or on a few batches, empty where it can;
+    `cannot_do` holds the other jobs that it cannot do, with the reason. `trainer` names what takes the arguments that stand
+    beside `engine: {use: …}`, empty where nothing does.
     """
 
     name: str
@@ -53,8 +65,8 @@ class Engine:
     preload: bool
     refuses: frozenset[str] = frozenset()
     no_steps: str = ""
-    no_resume: str = ""
-    no_gradients: str = ""
+    cannot_do: Mapping[type[Any], str] = field(default_factory=dict)
+    trainer: str = ""
 
     def cannot(self, job: Job) -> str:
         """Why this engine cannot do `job`; empty where it can."""
@@ -63,12 +75,8 @@ class Engine:
                 return ""
             case Train():
                 return self.no_steps
-            case Interrupt() | Resume():
-                return self.no_resume
-            case GradientFlow():
-                return self.no_gradients
             case _:
-                return ""
+                return self.cannot_do.get(type(job), "")
 
     @property
     def run(self) -> Callable[[Train | TrainSeeds | Interrupt | Resume, Work], Result]:
@@ -89,8 +97,18 @@ _OF_THE_LOOP = frozenset(
     | {"channels_last", "workers", "timeout", "checkpoint", "device"}
 )
 
+_NO_TEXTS = "its model embeds no texts; the engine sentence_transformers does"
+_NOT_OF_EMBEDDING: Mapping[type[Any], str] = {Embed: _NO_TEXTS, EvaluateTask: _NO_TEXTS}
+
+
+def _whole_fits(resume: str, gradients: str) -> Mapping[type[Any], str]:
+    """What an engine cannot do that fits a model as a whole, with its reasons."""
+    steps = {TraceMemory: gradients, GradientFlow: gradients}
+    return {**_NOT_OF_EMBEDDING, **steps, Interrupt: resume, Resume: resume}
+
+
 ENGINES: Registry[Engine] = Registry("engine")
-ENGINES.add("torch", Engine("torch", "pytest_mlspec.engines.torch", preload=True))
+ENGINES.add("torch", Engine("torch", "pytest_mlspec.engines.torch", preload=True, cannot_do=_NOT_OF_EMBEDDING))
 ENGINES.add(
     "sklearn",
     Engine(
@@ -99,8 +117,13 @@ ENGINES.add(
         preload=False,
         refuses=_OF_THE_LOOP,
         no_steps="an estimator of scikit-learn is fitted as a whole, not batch by batch",
-        no_resume="an estimator of scikit-learn cannot be interrupted and resumed",
-        no_gradients="an estimator of scikit-learn has no gradients",
+        cannot_do={
+            **_whole_fits(
+                "an estimator of scikit-learn cannot be interrupted and resumed",
+                "an estimator of scikit-learn has no gradients",
+            ),
+            CountCost: "an estimator of scikit-learn has no layers to count",
+        },
     ),
 )
 ENGINES.add(
@@ -111,7 +134,9 @@ ENGINES.add(
         preload=True,
         refuses=_OF_THE_LOOP,
         no_steps="the team's own fit decides its batches; a recipe with training_step and loss can be asked",
-        no_resume="the team's own fit cannot be interrupted; a recipe with training_step can be",
-        no_gradients="the team's own fit hides its steps; a recipe with training_step and loss can be asked",
+        cannot_do=_whole_fits(
+            "the team's own fit cannot be interrupted; a recipe with training_step can be",
+            "the team's own fit hides its steps; a recipe with training_step and loss can be asked",
+        ),
     ),
 )

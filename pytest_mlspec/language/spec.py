@@ -107,7 +107,7 @@ class Task(Node):
     from those before it; a clustering is held against `data.target`, where that is named, by metrics alone.
     """
 
-    use: Literal["binary", "multiclass", "regression", "reconstruction", "clustering", "language_model"]
+    use: Literal["binary", "multiclass", "regression", "reconstruction", "clustering", "language_model", "embedding"]
     positive: Annotated[str | int | bool | None, BeforeValidator(_as_label)] = None
 
 
@@ -137,14 +137,18 @@ def _as_steps(value: object) -> object:
 class Data(Node):
     """Where rows come from, which column is the target, how they are split and prepared.
 
-    `prepare` is fitted on the training rows alone, and so is `prepare_target`, which scales the targets of a regression for
-    the loss. `drop` removes columns from the features only. `augment` changes the
+    `columns` names the columns of the task embedding: anchor and positive (and negative) texts, first and second text with their
+    score, or text and label. `prepare` is fitted on the training rows alone, and so is `prepare_target`, which scales the
+    targets of a regression for the loss. `drop` removes columns from the features only. `augment` changes the
     images of a training batch at random, seeded by (seed, epoch, row). `oversample` repeats training rows at random until all
     classes have as many.
     """
 
     source: Usable | None = None
     target: Text | None = None
+    columns: Mapping[Literal["anchor", "positive", "negative", "first", "second", "score", "text", "label"], Text] = (
+        Field(default_factory=dict)
+    )
     drop: Texts = ()
     split: Split = Split()
     prepare: Annotated[tuple[Usable, ...], BeforeValidator(_as_steps)] = (Use(use="standard"),)
@@ -183,15 +187,16 @@ class Checkpoints(Node):
 class Training(Node):
     """How the model is trained.
 
-    The length is `epochs`, or `steps`, optimiser steps. `loss` None is that of the task: cross_entropy, or mse for a
-    regression or a reconstruction. `clip_norm` bounds the norm of all gradients together; `accumulate` is a number of
+    `engine` names what trains; its arguments go to the engine's own trainer, beside what the other keys say. The length is
+    `epochs`, or `steps`, optimiser steps. `loss` None is that of the task: cross_entropy, or mse for a regression or a
+    reconstruction. `clip_norm` bounds the norm of all gradients together; `accumulate` is a number of
     batches for each optimiser step. `sampler` balanced draws training rows with replacement, each class as often. `freeze`
     names modules whose parameters do not learn. `precision` auto is fp32. `workers` are processes that load data, each batch
     within `timeout`. `seeds` n trains with the seeds seed … seed + n − 1, and gates on metrics judge the mean over them;
     checks and folds train with `seed` alone.
     """
 
-    engine: str = "torch"
+    engine: Usable = Use(use="torch")
     loss: Usable | None = None
     optimizer: Usable = Use(use="adamw", arguments={"lr": 1e-3})
     schedule: Annotated[Usable, AfterValidator(_with_warmup)] | None = None
@@ -216,6 +221,18 @@ class Training(Node):
     device: str = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
     seeds: int = Field(1, ge=1, le=1000)
+
+
+class MtebTask(Node):
+    """Where the data of a task of MTEB lie, and which they are.
+
+    `data` is a folder of the project, by default the hub; `revision` pins the data on the hub. `use` is the import path of a
+    task of the team's own.
+    """
+
+    data: Text | None = None
+    revision: Text | None = None
+    use: Text | None = None
 
 
 class RecipeUse(Node):
@@ -255,13 +272,15 @@ class Bound(Node):
 
     Values may carry the unit of the quantity (`30s`). `better_than: dummy` compares with scikit-learn's DummyClassifier
     (prior) or DummyRegressor (mean) fitted on the training rows, or a language model with the frequencies of their tokens,
-    in the direction of the metric: better by `by` absolute, or by anything at all where `by` is left out.
+    in the direction of the metric: better by `by` absolute, or by anything at all where `by` is left out. `no_worse_than`
+    names what a measure is compared with, such as `base`, the model before the training; `by` is how much worse it may be.
     """
 
     at_least: Number | None = None
     at_most: Number | None = None
     within: Annotated[tuple[Number, Number], BeforeValidator(_as_ends)] | None = None
     better_than: Literal["dummy"] | None = None
+    no_worse_than: Usable | None = None
     by: float | None = Field(None, ge=0)
 
 
@@ -324,7 +343,11 @@ def _as_name(value: object) -> object:
 
 
 class Spec(Node):
-    """One training and its claims."""
+    """One training and its claims.
+
+    `machine: quiet` promises that nothing else runs while calls are timed, so that high percentiles may be gated. `mteb` says
+    where the data of tasks lie.
+    """
 
     mlspec: Annotated[Literal[1], BeforeValidator(_as_format)]
     name: Annotated[str, BeforeValidator(_as_name)]
@@ -337,6 +360,8 @@ class Spec(Node):
     recipe: Annotated[RecipeUse | None, BeforeValidator(_as_named)] = None
     inputs: Texts = ()
     requires: Requires = Requires()
+    machine: Literal["quiet"] | None = None
+    mteb: Mapping[Text, MtebTask] = Field(default_factory=dict)
     checks: Annotated[tuple[Annotated[CheckUse, BeforeValidator(_as_check)], ...], BeforeValidator(_as_checks)] = ()
     gates: Mapping[str, Bound] = Field(default_factory=dict)
 

@@ -10,7 +10,23 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlspec.jobs import ConstantLoss, GradientFlow, Prepare, RowIndependence, Scores
+from pytest_mlspec.jobs import (
+    ConstantLoss,
+    CountCost,
+    Embed,
+    EvaluateTask,
+    Export,
+    GradientFlow,
+    Latency,
+    LoadExport,
+    Measure,
+    Prepare,
+    ReadPublished,
+    RowIndependence,
+    Scores,
+    Serve,
+    TraceMemory,
+)
 
 if TYPE_CHECKING:
     from pytest_mlspec.recipe.work import Result, Work
@@ -21,6 +37,16 @@ PROBES: dict[type[Any], tuple[str, str]] = {
     ConstantLoss: ("pytest_mlspec.probes.constant", "fit_constant"),
     GradientFlow: ("pytest_mlspec.probes.gradients", "gradient_flow"),
     RowIndependence: ("pytest_mlspec.probes.independence", "row_independence"),
+    Latency: ("pytest_mlspec.probes.latency", "time_calls"),
+    CountCost: ("pytest_mlspec.probes.cost", "count_cost"),
+    TraceMemory: ("pytest_mlspec.probes.memory", "trace_memory"),
+    Export: ("pytest_mlspec.probes.export", "write_export"),
+    LoadExport: ("pytest_mlspec.probes.load_export", "load_export"),
+    Serve: ("pytest_mlspec.probes.serving", "serve"),
+    EvaluateTask: ("pytest_mlspec.probes.mteb", "evaluate_task"),
+    ReadPublished: ("pytest_mlspec.probes.published", "read_published"),
+    Embed: ("pytest_mlspec.probes.embeddings", "embed"),
+    Measure: ("pytest_mlspec.probes.extension", "measure"),
 }
 """Job type -> module and function."""
 

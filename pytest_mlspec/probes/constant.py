@@ -16,7 +16,7 @@ from pytest_mlspec.recipe.work import Result, Work
 
 def fit_constant(job: ConstantLoss, work: Work) -> Result:
     """The constant that fits the training rows best, and its loss on every split."""
-    if work.spec.train.engine != "torch":
+    if work.spec.train.engine.use != "torch":
         return Result(_known(work))
     is_known = work.recipe.task == "language_model" and "loss" not in work.recipe.given
     return Result(_unigram(work) if is_known else _minimised(work))
@@ -34,7 +34,7 @@ def _minimised(work: Work) -> ConstantPrediction:
 def _known(work: Work) -> ConstantPrediction:
     from pytest_mlspec.engines import predictions
 
-    kind: predictions.Kind = import_module(ENGINES.find(work.spec.train.engine).module).prediction_kind(work)
+    kind: predictions.Kind = import_module(ENGINES.find(work.spec.train.engine.use).module).prediction_kind(work)
     if kind == "clusters":
         return _one_cluster(work)
     splits = {name: rows.targets for name, rows in work.prepared.splits.items() if len(rows)}

@@ -58,7 +58,7 @@ def profile_data(job: Prepare, work: Work) -> Result:
     near, near_examples = near_rows(table, numbers) if table else ({}, {})
     crossed = what_crosses(rows, work.spec.data.split if work.spec.data else Split())
     reached = any(profile.prepared_nonfinite for profile in splits.values())
-    make_estimator = recipe.build_model if work.spec.train.engine == "sklearn" else None
+    make_estimator = recipe.build_model if work.spec.train.engine.use == "sklearn" else None
     profile = DataProfile(
         splits=splits,
         shared=shared,

@@ -32,7 +32,7 @@ def row_independence(job: RowIndependence, work: Work) -> Result:
     """
     rows = _rows(work, job.rows)
     with from_outside("the trained model", key="model"):
-        model = ENGINES.find(work.spec.train.engine).restore(job.of, work).precise()
+        model = ENGINES.find(work.spec.train.engine.use).restore(job.of, work).precise()
         batch = _by_row(model.outputs(rows))
         again = _by_row(model.outputs(rows))
         order_N = np.random.default_rng(0).permutation(len(rows))

@@ -51,7 +51,7 @@ def build(
         "prepare": builder.prepare,
         "build_model": builder.build_model,
     }
-    if spec.train.engine == "torch":
+    if spec.train.engine.use == "torch":
         makers |= {"loss": builder.loss, "optimizer": builder.optimizer, "schedule": builder.schedule}
     made = {name: make() for name, make in makers.items() if name not in without}
     points = {name: point for name, point in made.items() if point is not None}
@@ -165,14 +165,14 @@ class _Builder:
     def fit_prepare(self) -> Callable[[Rows], transform.Fitted]:
         makers = self._steps()
         # an estimator computes in double precision, and a pipeline of the user may go by the names of its columns
-        sklearn = self.spec.train.engine == "sklearn"
+        sklearn = self.spec.train.engine.use == "sklearn"
         return partial(transform.fit, makers, dtype="float64" if sklearn else "float32", columns_by_name=sklearn)
 
     def prepare(self) -> Callable[[Rows, transform.Fitted], Examples]:
         return lambda rows, fitted: fitted.examples(rows)
 
     def build_model(self) -> Callable[[Prepared], Any] | None:
-        model, engine = self.spec.model, self.spec.train.engine
+        model, engine = self.spec.model, self.spec.train.engine.use
         if model is None or engine == "callable":
             return None
         if model.is_path:

@@ -174,9 +174,9 @@ def with_datasets(points: Mapping[str, Callable[..., Any]], spec: Spec, given: f
                 key="data.prepare" if has_steps else "recipe.prepare",
                 advice="prepare each item in the Dataset, or let load return arrays",
             )
-        if spec.train.engine != "torch":
+        if spec.train.engine.use != "torch":
             raise RecipeError(
-                f"the engine {spec.train.engine} fits arrays, and the rows stand in a Dataset", key="data.source"
+                f"the engine {spec.train.engine.use} fits arrays, and the rows stand in a Dataset", key="data.source"
             )
         return None
 

@@ -64,7 +64,7 @@ def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Re
     _refuse_twice(spec, taken)
     declared = built.build(spec, task=task, root=root, allowed=allowed, without=frozenset(taken))
     points: dict[str, Any] = {**declared.points, **taken}
-    engine = spec.train.engine
+    engine = spec.train.engine.use
     for name in _NEEDED_BY_ENGINE[engine]:
         if name not in points:
             key = _SPEC_KEY.get(name, f"recipe.{name}")
@@ -91,7 +91,7 @@ def _taken(spec: Spec, root: Path, allowed: Sequence[str]) -> tuple[dict[str, Ca
     if not found:
         raise RecipeError(f"{use} gives no extension point", key=key, advice=f"points: {', '.join(POINTS)}")
     _refuse_near_misses(holder, use)
-    engine = spec.train.engine
+    engine = spec.train.engine.use
     for name, function in found.items():
         if name not in _POINTS_OF_ENGINE[engine]:
             engines = [other for other, points in _POINTS_OF_ENGINE.items() if name in points]

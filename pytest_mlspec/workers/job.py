@@ -129,5 +129,5 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
 
 def _carry_out(job: Job, work: Work) -> Result:
     if isinstance(job, (Train, TrainSeeds, Interrupt, Resume)):
-        return ENGINES.find(work.spec.train.engine).run(job, work)
+        return ENGINES.find(work.spec.train.engine.use).run(job, work)
     return probe_for(job)(job, work)

@@ -68,7 +68,7 @@ class Project:
     def run(self, job: Job, spec: Mapping[str, Any], needed: Mapping[Job, Stored] | None = None) -> Result:
         work = self.work(spec, needed)
         if isinstance(job, Train | TrainSeeds | Interrupt | Resume):
-            return ENGINES.find(work.spec.train.engine).run(job, work)
+            return ENGINES.find(work.spec.train.engine.use).run(job, work)
         return probe_for(job)(job, work)
 
     def train(self, spec: Mapping[str, Any], job: Train | Resume | None = None) -> TrainingRun:
@@ -84,7 +84,7 @@ class Project:
     def done(self, spec: Mapping[str, Any], job: Train | TrainSeeds | Interrupt) -> Mapping[Job, Stored]:
         """What `job` gave, as another job needs it."""
         work = self.work(spec)
-        return {job: Kept(ENGINES.find(work.spec.train.engine).run(job, work), work.folder)}
+        return {job: Kept(ENGINES.find(work.spec.train.engine.use).run(job, work), work.folder)}
 
 
 @pytest.fixture

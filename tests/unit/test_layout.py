@@ -40,7 +40,7 @@ MAY_IMPORT: Mapping[str, str] = {
     # what flows
     "jobs": "",
     "evidence": "",
-    "quantities": "errors jobs",
+    "quantities": "errors registry jobs evidence",
     # Evidence -> Verdicts
     "check": "errors registry evidence jobs",
     "checks": "errors registry check quantities jobs evidence statistics",
@@ -95,7 +95,7 @@ RESERVED: Mapping[str, frozenset[str]] = {
     "scipy": frozenset({"statistics", "recipe"}),
     "yaml": frozenset({"language.load", "__main__"}),
     "pydantic": frozenset(
-        {"check", "checks", *(f"language.{name}" for name in ("complaints", "declared", "rules", "spec"))}
+        {"check", "checks", "quantities", *(f"language.{name}" for name in ("complaints", "declared", "rules", "spec"))}
     ),
 }
 

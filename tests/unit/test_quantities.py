@@ -9,9 +9,8 @@ import pytest
 import sklearn.metrics
 
 from pytest_mlspec.errors import MlspecError
-from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import MetricRequest
-from pytest_mlspec.quantities import METRICS, RUN_VALUES, TASKS, check_task, known_names, parse
+from pytest_mlspec.quantities import MEASURES, METRICS, TASKS, check_task, known_names, parse
 
 # Metrics of tokens, which scikit-learn has not.
 OF_TOKENS = {"perplexity", "token_accuracy"}
@@ -141,13 +140,13 @@ def test_a_loss_is_read_from_the_run() -> None:
 @pytest.mark.parametrize(
     ("name", "unit", "better"), [("train.seconds", "s", False), ("model.parameters", "parameters", None)]
 )
-def test_values_of_the_run_have_a_unit_and_a_field(name: str, unit: str, better: bool | None) -> None:
-    """The field is one of the evidence."""
+def test_measures_have_a_unit_and_a_definition(name: str, unit: str, better: bool | None) -> None:
+    """Their range begins at 0."""
     quantity = parse(name)
 
-    assert (quantity.kind, quantity.unit, quantity.higher_is_better, quantity.splits) == ("run", unit, better, ())
+    assert (quantity.kind, quantity.unit, quantity.higher_is_better, quantity.splits) == ("measure", unit, better, ())
     assert quantity.range == (0.0, math.inf)
-    assert RUN_VALUES[name].field in TrainingRun.__dataclass_fields__
+    assert MEASURES.find(name).definition
 
 
 def test_every_known_name_can_be_read() -> None:

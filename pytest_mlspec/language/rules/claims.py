@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,16 +16,17 @@ from pytest_mlspec.errors import MlspecError, did_you_mean
 from pytest_mlspec.language.complaints import described, worded
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.rules.training import splits_of
+from pytest_mlspec.language.rules.uses import unknown
 from pytest_mlspec.language.task import has_no_target, task_of
-from pytest_mlspec.language.units import seconds
+from pytest_mlspec.language.units import seconds, size
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
-    from pytest_mlspec.language.spec import Bound, CheckUse, Spec
+    from pytest_mlspec.language.spec import Bound, CheckUse, Spec, Use
 
 _OF_FOLDS = tuple(f"{kind}." for kind in quantities.FOLD_KINDS)
 
-KINDS = ("at_least", "at_most", "within", "better_than")
+KINDS = ("at_least", "at_most", "within", "better_than", "no_worse_than")
 """The bounds of which a gate has one."""
 
 
@@ -111,10 +113,14 @@ def _bound(key: KeyPath, quantity: quantities.Quantity, bound: Bound) -> Iterato
         yield Mistake(key, f"a gate has one bound, not {' and '.join(given) or 'none'}", advice, lacks=(key,))
         return
     here = (*key, given[0])
-    if bound.by is not None and bound.better_than is None:
-        yield Mistake((*key, "by"), "`by` goes with better_than alone", "remove it, or write better_than: dummy")
+    if bound.by is not None and bound.better_than is None and bound.no_worse_than is None:
+        advice = "remove it, or write better_than: dummy"
+        yield Mistake((*key, "by"), "`by` goes with better_than and no_worse_than alone", advice)
     if bound.better_than is not None:
         yield from _better_than(here, quantity, bound.by or 0.0)
+        return
+    if bound.no_worse_than is not None:
+        yield from _no_worse_than(here, quantity, bound.no_worse_than)
         return
     try:
         values = bound_values(quantity, bound)
@@ -142,6 +148,22 @@ def _better_than(key: KeyPath, quantity: quantities.Quantity, by: float) -> Iter
     lowest, highest = quantity.range
     if by > highest - lowest:
         yield Mistake((*key[:-1], "by"), f"no model can be better by {by:g}: {_range(quantity)}", _shares(by, quantity))
+
+
+def _no_worse_than(key: KeyPath, quantity: quantities.Quantity, reference: Use) -> Iterator[Mistake]:
+    references = {} if quantity.measure is None else quantity.measure.references
+    if not references:
+        yield Mistake(key, f"{quantity.name} has nothing to be compared with", "write at_least, or at_most")
+    elif reference.use not in references:
+        yield unknown(key, reference.use, dict.fromkeys(references), "reference")
+    else:
+        takes = list(inspect.signature(references[reference.use]).parameters)[1:]
+        for name in [name for name in reference.arguments if name not in takes]:
+            yield Mistake((*key, name), f"{reference.use} has no argument {described(name)}", did_you_mean(name, takes))
+        for name in [name for name in takes if name not in reference.arguments]:
+            yield Mistake(
+                key, f"{reference.use} needs the key {described(name)}", f"write {{use: {reference.use}, {name}: …}}"
+            )
 
 
 def _can_fail(key: KeyPath, quantity: quantities.Quantity, values: tuple[float, ...]) -> Iterator[Mistake]:
@@ -172,6 +194,11 @@ def _shares(value: float, quantity: quantities.Quantity) -> str:
 def _number(quantity: quantities.Quantity, value: float | str) -> float:
     if not isinstance(value, str):
         return float(value)
-    if quantity.unit != "s":
-        raise MlspecError(f"a number is needed, not {described(value)}", advice=f"{quantity.name} has no unit")
-    return seconds(value)
+    match quantity.unit:
+        case "s":
+            return seconds(value)
+        case "ms":
+            return 1000 * seconds(value)
+        case "bytes":
+            return float(size(value))
+    raise MlspecError(f"a number is needed, not {described(value)}", advice=f"{quantity.name} has no unit")

@@ -41,9 +41,9 @@ def mistakes(spec: Spec, root: Path, folder: Path | None = None) -> Iterator[Mis
     if data.prepare_target and task_of(spec) not in (None, "regression"):
         advice = "remove this key; it goes with `task: regression`"
         yield Mistake(("data", "prepare_target"), f"the task {task_of(spec)} has no target to scale", advice)
-    elif data.prepare_target and spec.train.engine != "torch":
+    elif data.prepare_target and spec.train.engine.use != "torch":
         advice = "remove this key; scale in your own estimator, such as TransformedTargetRegressor"
-        yield Mistake(("data", "prepare_target"), f"the engine {spec.train.engine} does not scale targets", advice)
+        yield Mistake(("data", "prepare_target"), f"the engine {spec.train.engine.use} does not scale targets", advice)
     if not named and spec.recipe is None:
         advice = "name a data set, a file or your function, or write a `recipe` that gives load"
         yield Mistake(("data",), "the key 'source' is required", advice, lacks=(("data", "source"),))

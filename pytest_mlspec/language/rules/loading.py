@@ -31,9 +31,9 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
     if spec.data is not None:
         for number, use in enumerate(spec.data.augment):
             yield from _change(("data", "augment", number), use)
-        if spec.data.augment and spec.train.engine != "torch":
+        if spec.data.augment and spec.train.engine.use != "torch":
             yield Mistake(
-                ("data", "augment"), f"the engine {spec.train.engine} has no batches to change", "remove this key"
+                ("data", "augment"), f"the engine {spec.train.engine.use} has no batches to change", "remove this key"
             )
     yield from _balance(spec)
     yield from _workers(spec)

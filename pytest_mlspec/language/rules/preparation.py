@@ -38,7 +38,7 @@ def mistakes(spec: Spec, data: Data, root: Path) -> Iterator[Mistake]:
             continue
         yield from _step(key, step, root)
         yield from _columns_exist(key, step, data)
-        if spec.train.engine == "sklearn" and step.use in _NO_TABLE:
+        if spec.train.engine.use == "sklearn" and step.use in _NO_TABLE:
             yield Mistake(
                 key,
                 f"an estimator of scikit-learn takes a table, and {step.use} gives none",

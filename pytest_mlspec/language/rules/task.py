@@ -36,12 +36,12 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
         )
     if (
         task is not None
-        and spec.train.engine in TASKS["binary"].engines
-        and spec.train.engine not in TASKS[task].engines
+        and spec.train.engine.use in TASKS["binary"].engines
+        and spec.train.engine.use not in TASKS[task].engines
     ):
         yield Mistake(
             ("train", "engine"),
-            f"the engine {spec.train.engine} cannot train the task {task}",
+            f"the engine {spec.train.engine.use} cannot train the task {task}",
             f"write `train: {{engine: {TASKS[task].engines[0]}}}`",
             lacks=(("task",),),
         )

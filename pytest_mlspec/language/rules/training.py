@@ -52,12 +52,12 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
     if spec.recipe is not None:
         yield from _recipe(spec.recipe)
     train = spec.train
-    if train.engine not in ENGINES:
-        yield unknown(_ENGINE, train.engine, dict.fromkeys(ENGINES), "engine")
+    if train.engine.use not in ENGINES:
+        yield unknown(_ENGINE, train.engine.use, dict.fromkeys(ENGINES), "engine")
         return
     yield from _model(spec)
     yield from _engine(spec)
-    if "optimizer" in ENGINES.find(train.engine).refuses:
+    if "optimizer" in ENGINES.find(train.engine.use).refuses:
         return
     yield from _parts(train)
     yield from _loss_fits(spec)
@@ -99,11 +99,11 @@ def _model(spec: Spec) -> Iterator[Mistake]:
     model, key = spec.model, ("model",)
     if model is None:
         return
-    if spec.train.engine == "callable":
+    if spec.train.engine.use == "callable":
         yield Mistake(key, "the engine callable has no use for this key", "the recipe's fit makes the model: remove it")
     elif model.is_path:
         yield from import_path(key, model)
-    elif spec.train.engine == "sklearn":
+    elif spec.train.engine.use == "sklearn":
         yield from _estimator(model.use, task_of(spec))
     elif any(model.use in table for table in (names.ESTIMATORS, *names.ESTIMATORS_OF_TASK.values())):
         advice = "write `train: {engine: sklearn}`"
@@ -133,9 +133,9 @@ def _estimator(name: str, task: str | None) -> Iterator[Mistake]:
 
 def _engine(spec: Spec) -> Iterator[Mistake]:
     train = spec.train
-    for name in sorted(ENGINES.find(train.engine).refuses & train.model_fields_set):
-        yield Mistake(("train", name), f"the engine {train.engine} has no use for this key", "remove it")
-    if train.engine == "callable" and spec.recipe is None:
+    for name in sorted(ENGINES.find(train.engine.use).refuses & train.model_fields_set):
+        yield Mistake(("train", name), f"the engine {train.engine.use} has no use for this key", "remove it")
+    if train.engine.use == "callable" and spec.recipe is None:
         yield Mistake(
             _ENGINE,
             "the engine callable needs a `recipe`",

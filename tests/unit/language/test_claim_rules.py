@@ -60,7 +60,12 @@ MISTAKES = [
     ),
     (BOUND, "", "a gate has one bound, not none", "write one of: at_least, at_most, within, better_than"),
     (BOUND, "at_least: null", "a gate has one bound, not none", "write one of: at_least, at_most, within, better_than"),
-    (BOUND, "at_least: 0.9, by: 0.1", "`by` goes with better_than alone", "remove it, or write better_than: dummy"),
+    (
+        BOUND,
+        "at_least: 0.9, by: 0.1",
+        "`by` goes with better_than and no_worse_than alone",
+        "remove it, or write better_than: dummy",
+    ),
     (BOUND, "within: [0.9, 0.1]", "the lower end 0.9 is above the upper one 0.1", "write within: [LOW, HIGH]"),
     (
         BOUND,

@@ -62,7 +62,7 @@ UNKNOWN_KEYS = [
     (
         "task: binary",
         "task: binary\nfrobnicate: 1",
-        "4:1  frobnicate: unknown key 'frobnicate'\n    known: checks, data, gates, inputs, limits, mlspec, model, name, recipe,",
+        "4:1  frobnicate: unknown key 'frobnicate'\n    known: checks, data, gates, inputs, limits, machine, mlspec, model, mteb, name, recipe,",
     ),
     (
         "epochs: 10",
@@ -129,7 +129,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         (
             [("task: binary", "task: binry")],
             "3:1  task: 'binry' is not known here\n    did you mean 'binary'? allowed: binary, multiclass, regression,"
-            " reconstruction, clustering, language_model",
+            " reconstruction, clustering, language_model, embedding",
         ),
         (
             [("[standard]", "[5]"), ("at_least: 0.9", "at_least: []")],

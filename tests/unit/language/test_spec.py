@@ -20,7 +20,7 @@ def test_every_default_is_what_the_reference_says() -> None:
     assert (spec.tags, spec.inputs, spec.checks, dict(spec.gates)) == ((), (), (), {})
     assert spec.limits == Limits(time="600s")  # type: ignore[arg-type]
     assert spec.train == Training(
-        engine="torch",
+        engine=Use(use="torch"),
         optimizer=Use(use="adamw", arguments={"lr": 1e-3}),
         epochs=10,
         batch_size=64,
