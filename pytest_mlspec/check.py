@@ -221,7 +221,8 @@ def check(name: str, *, needs: Callable[[Any], Mapping[str, Job]]) -> Callable[[
     """Registers the decorated function as the check `name`.
 
     Its first argument is its params model, the others are the evidence of `needs`; the first line of its docstring is the
-    claim that users read. A check whose parameters decide how many jobs it needs takes `**evidence`. Raises MlspecError where one of these is missing or the arguments and the jobs do not agree.
+    claim that users read. A check whose parameters decide how many jobs it needs takes `**evidence`. Raises MlspecError where
+    one of these is missing or the arguments and the jobs do not agree.
     """
 
     def register(judge: JudgeT) -> JudgeT:
