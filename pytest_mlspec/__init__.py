@@ -14,7 +14,25 @@
     report/      verdicts as text
     plugin.py    every hook of pytest, and its only importer; run.py what a Python test gets; __main__.py the command
 
-Importing this package imports neither torch nor pytest.
+The names below are what users import, from tests, scripts and a `conftest.py`; each is imported at its first use. Importing
+this package imports neither torch nor pytest.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_mlspec.run import Run as Run
+    from pytest_mlspec.run import run_spec as run_spec
+
 __version__ = "0.1.0"
+
+_HOMES = {"Run": "run", "run_spec": "run"}
+
+__all__ = ["Run", "run_spec"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_mlspec.language.spec import Spec
     from pytest_mlspec.plan import Claim, Plan
     from pytest_mlspec.run import Run
     from pytest_mlspec.session import Answer, Session
@@ -50,7 +51,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker; under xdist, keeps what is for one process in this one."""
-    config.addinivalue_line("markers", "mlspec(path, name=None): the spec whose training the fixture mlspec_run gives")
+    config.addinivalue_line(
+        "markers",
+        "mlspec(path, name=None, **overrides): the spec of mlspec_run and mlspec_spec, with values by the paths of their keys",
+    )
     if config.getini("mlspec_inconclusive") not in ("fail", "skip"):
         raise pytest.UsageError(f"mlspec_inconclusive is fail or skip, not {config.getini('mlspec_inconclusive')!r}")
     if config.option.mlspec_plan or config.option.mlspec_inline:
@@ -142,19 +146,33 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 @pytest.fixture
 def mlspec_run(request: pytest.FixtureRequest) -> Run:
-    """The training of the spec that `@pytest.mark.mlspec(path)` names: the same that its YAML items are judged on."""
-    from pytest_mlspec.errors import MlspecError
+    """The training of the spec that `@pytest.mark.mlspec(path)` names: the same that its YAML items are judged on.
+
+    Values by the paths of their keys change it for this test: `@pytest.mark.mlspec(path, **{"train.epochs": 2})`.
+    """
     from pytest_mlspec.run import run_of
 
-    marker = request.node.get_closest_marker("mlspec")
-    if marker is None or len(marker.args) != 1 or not marker.kwargs.keys() <= {"name"}:
-        pytest.fail("mlspec_run needs @pytest.mark.mlspec('PATH OF THE SPEC') or (…, name='SPEC')", pytrace=False)
-    try:
-        with _progress(request.config) as show:
-            return run_of(session_of(request.config), *marker.args, **marker.kwargs, on_progress=show)
-    except MlspecError as error:
-        told = "\n".join(part for part in (error.message, error.details, error.advice) if part)
-    pytest.fail(told, pytrace=False)  # outside the handler, or the error would be shown a second time
+    with _told_in_words(), _progress(request.config) as show:
+        return run_of(session_of(request.config), **_marked(request, "mlspec_run"), on_progress=show)
+
+
+@pytest.fixture
+def mlspec_spec(request: pytest.FixtureRequest) -> Spec:
+    """The validated spec that `@pytest.mark.mlspec(path)` names, overrides in place. Nothing is trained."""
+    from pytest_mlspec.language.declared import read_one
+
+    with _told_in_words():
+        marked = _marked(request, "mlspec_spec")
+        root = request.config.rootpath
+        return read_one(root / marked.pop("path"), root=root, **marked).spec
+
+
+@pytest.fixture(scope="session")
+def mlspec_device() -> str:
+    """The device that `device: auto` takes on this machine, as torch writes it: `cuda`, `mps` or `cpu`."""
+    from pytest_mlspec.store.environment import device_class
+
+    return device_class().partition(":")[0]
 
 
 class SpecFile(pytest.File):
@@ -317,6 +335,33 @@ def _show_plans(config: pytest.Config, items: Iterable[ClaimItem]) -> None:
     for plan, claims in _by_plan(items):
         for line in plan_lines(session_of(config), plan, claims):
             print(line) if reporter is None else reporter.write_line(line)
+
+
+def _marked(request: pytest.FixtureRequest, fixture: str) -> dict[str, Any]:
+    """What the marker `mlspec` of a test says: the path, the name, the overrides, and where they are written."""
+    from pytest_mlspec.errors import Place
+
+    marker = request.node.get_closest_marker("mlspec")
+    if marker is None or len(marker.args) != 1 or not isinstance(marker.args[0], str | Path):
+        pytest.fail(f"{fixture} needs @pytest.mark.mlspec('PATH OF THE SPEC') or (…, name='SPEC')", pytrace=False)
+    path, line, _ = request.node.location
+    overrides = {key: value for key, value in marker.kwargs.items() if key != "name"}
+    at = Place(path, (line or 0) + 1, 1)
+    return {"path": marker.args[0], "name": marker.kwargs.get("name"), "overrides": overrides, "at": at}
+
+
+@contextmanager
+def _told_in_words() -> Iterator[None]:
+    """Fails the test with what an MlspecError says, without its traceback."""
+    from pytest_mlspec.errors import MlspecError
+
+    try:
+        yield
+    except MlspecError as error:
+        told = "\n".join(part for part in (error.message, error.details, error.advice) if part)
+    else:
+        return
+    pytest.fail(told, pytrace=False)  # outside the handler, or the error would be shown a second time
 
 
 @contextmanager

@@ -1,48 +1,119 @@
-"""A training for Python tests: the same that the items of its spec are judged on, run once for both."""
+"""A training for Python: the same that the items of its spec are judged on, run once for both.
+
+`run_of` gives the training to a test (the fixture `mlspec_run`); `run_spec` gives it to a script or a notebook, without pytest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import quantities
-from pytest_mlspec.errors import MlspecError, did_you_mean
+from pytest_mlspec.errors import MlspecError, Place
 from pytest_mlspec.evidence import ScoreTable, TrainingRun
-from pytest_mlspec.jobs import Job, Scores, with_seed
-from pytest_mlspec.language.declared import read
-from pytest_mlspec.plan import Plan, make_plan, training
+from pytest_mlspec.jobs import Job, Scores, Train, with_seed
+from pytest_mlspec.language.declared import read_one
+from pytest_mlspec.opening import Asked, open_session
+from pytest_mlspec.plan import Plan, in_order, make_plan, training
+from pytest_mlspec.recipe.work import Work
 from pytest_mlspec.workers.job import StoredResult
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pytest_mlspec.session import Progress, Session
+    from pytest_mlspec.check import Verdict
+    from pytest_mlspec.language.spec import Spec
+    from pytest_mlspec.session import Answer, Progress, Session
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: `training` is its evidence, with the history of each optimiser step and the losses by split."""
+    """A finished training and everything that can be asked of it.
+
+    What is asked for the first time may start a job: a metric that no gate names, the verdict of a check. Its evidence is
+    stored, and shared with the items of the same spec.
+
+    Shape letters: S optimiser steps, N rows, C classes.
+    """
 
     plan: Plan
-    _result: Callable[[Job], StoredResult]
+    _session: Callable[[], AbstractContextManager[Session]] = field(repr=False)
 
     def __repr__(self) -> str:
         """A short one: pytest shows it above every assertion that fails."""
         return f"<Run of {self.plan.spec.name}>"
 
+    @property
+    def spec(self) -> Spec:
+        """The validated spec, overrides in place."""
+        return self.plan.spec
+
     @cached_property
     def training(self) -> TrainingRun:
         """The evidence of the training; raises what ended it where it was not finished."""
-        evidence = self._result(training(self.plan.spec)).evidence
+        evidence = self._trained.evidence
         assert isinstance(evidence, TrainingRun)
         return evidence
 
+    @property
+    def history(self) -> Mapping[str, np.ndarray[Any, Any]]:
+        """One value for each optimiser step: `loss` [S], `gradient_norm` [S], `learning_rate` [S].
+
+        An engine that keeps no history of one gives an array of length 0.
+        """
+        run = self.training
+        return {
+            "loss": run.loss_S.values,
+            "gradient_norm": run.gradient_norm_S.values,
+            "learning_rate": run.learning_rate_S.values,
+        }
+
+    @cached_property
+    def metrics(self) -> Mapping[str, float]:
+        """Every quantity that a gate of the spec names, by that name; raises where one has no value."""
+        return {name: self.measure(name) for name in self.spec.gates}
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """The verdict on every claim of the spec, by the name of its item; what was not run yet is run."""
+        return {name: answer.verdict for name, answer in self.answers.items()}
+
+    @cached_property
+    def answers(self) -> Mapping[str, Answer]:
+        """The verdicts with their places and evidence; `report.failure_text` puts one into words."""
+        with self._session() as session:
+            session.enlist(self.plan, self.plan.claims)
+            return {claim.name: session.answer(self.plan, claim) for claim in self.plan.claims}
+
+    def check(self) -> None:
+        """Raises AssertionError with all that a report would say, where a claim of the spec is red."""
+        from pytest_mlspec.report import failure_text
+
+        red = [failure_text(answer) for answer in self.answers.values() if answer.verdict.status.red]
+        if red:
+            raise AssertionError("\n\n".join(red))
+
     def predictions(self, split: str) -> np.ndarray[Any, Any]:
         """The outputs on a split: probabilities [N, C] of the classes, or values [N]."""
-        return self._result(training(self.plan.spec)).array(f"predictions/{split}")
+        return self._trained.array(f"predictions/{split}")
+
+    @cached_property
+    def model(self) -> Any:
+        """The trained model, restored in this process: an nn.Module in evaluation mode, an estimator, what `fit` returned."""
+        with self._work() as work:
+            return self.plan.engine.restore(self._train, work).model
+
+    @property
+    def artefacts(self) -> Mapping[str, Path]:
+        """The files that the training wrote, such as its weights, by name; to be read, not changed."""
+        return self._trained.files
 
     def measure(self, quantity: str) -> float:
         """The value of a quantity by the name that a gate would use, such as `test.accuracy`; raises where it has none."""
@@ -57,13 +128,16 @@ class Run:
     def _measured(self, quantity: str) -> float:
         parsed = quantities.parse(quantity)
         if parsed.measure is not None:
-            reading = parsed.read(self._result(with_seed(parsed.job, self.plan.spec.train.seed)).evidence)
+            job = with_seed(parsed.job, self.spec.train.seed)
+            if why := self.plan.engine.cannot(job):
+                raise MlspecError(f"{quantity} cannot be measured: {why}")
+            reading = parsed.read(self._result(job).evidence)
             if reading.value is None:
-                raise MlspecError(reading.missing or f"{quantity} was not measured")
+                raise MlspecError(f"{quantity} was not measured: {reading.missing or 'it has no value here'}")
             return float(reading.value)
         if parsed.metric is None:
             return self.training.losses[parsed.split]
-        table = self._result(Scores(parsed.requests(), of=training(self.plan.spec))).evidence
+        table = self._result(Scores(parsed.requests(), of=self._train)).evidence
         assert isinstance(table, ScoreTable)
         values = []
         for request in parsed.requests():
@@ -73,15 +147,83 @@ class Run:
             values.append(score.value)
         return values[0] - values[1] if parsed.kind == "gap" else values[0]
 
+    @property
+    def _train(self) -> Train:
+        return training(self.spec)
 
-def run_of(session: Session, path: str | Path, *, name: str | None = None, on_progress: Progress | None = None) -> Run:
-    """The training of the spec at `path`, relative to the root directory; `name` picks one of several in the file."""
-    declared = read(session.root / path, root=session.root)
-    names = {each.spec.name: each for each in declared}
-    if name is None and len(declared) > 1:
-        raise MlspecError(f"{path} holds {len(declared)} specs", advice=f"say which with name=…: {', '.join(names)}")
-    if name is not None and name not in names:
-        raise MlspecError(f"{path} holds no spec {name!r}", advice=did_you_mean(name, names))
-    plan = make_plan(names[name] if name is not None else declared[0])
+    @cached_property
+    def _trained(self) -> StoredResult:
+        return self._result(self._train)
+
+    def _result(self, job: Job) -> StoredResult:
+        with self._session() as session:
+            return session.result(self.plan, job)
+
+    @contextmanager
+    def _work(self) -> Iterator[Work]:
+        """The surroundings of a job on the training, in this process."""
+        with self._session() as session, tempfile.TemporaryDirectory(prefix="mlspec-") as folder:
+            sys.path[:0] = [entry for entry in session.python_path if entry not in sys.path]
+            needed = {job: session.result(self.plan, job) for job in in_order([self._train])}
+            yield Work(self.spec, session.root, Path(folder), needed, lambda news: None, session.allowed)
+
+
+def run_of(
+    session: Session,
+    path: str | Path,
+    *,
+    name: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    at: Place | None = None,
+    on_progress: Progress | None = None,
+) -> Run:
+    """The training of the spec at `path`, relative to the root directory; `name` picks one of several in the file.
+
+    `overrides` are values by the paths of their keys, written at `at`. Raises MlspecError with what is wrong in them, or with
+    what kept the training from being finished.
+    """
+    declared = read_one(session.root / path, root=session.root, name=name, overrides=overrides, at=at)
+    plan = make_plan(declared)
     session.result(plan, training(plan.spec), on_progress=on_progress)
-    return Run(plan, lambda job: session.result(plan, job))
+
+    @contextmanager
+    def opened() -> Iterator[Session]:
+        yield session
+
+    return Run(plan, opened)
+
+
+def run_spec(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    root: str | Path | None = None,
+    allow: tuple[str, ...] = (),
+    workers: int | None = None,
+    fresh: bool = False,
+    **overrides: Any,
+) -> Run:
+    """Trains what the spec at `path` declares, or takes stored evidence that is still true, without pytest.
+
+    `path` is relative to `root`, the folder of the project (default: the working folder), which holds the store and from which
+    user code is imported. `name` picks one of several specs; `allow` names packages outside the project that the spec may use;
+    `workers` is how many jobs run at a time; `fresh` trains again whatever is stored. Further arguments are values by the
+    paths of their keys: `run_spec("specs/churn.mlspec.yaml", **{"train.epochs": 2})`. Raises MlspecError, SpecError for a
+    mistake in the spec or an override, with its place.
+    """
+    folder = Path.cwd() if root is None else Path(root).resolve()
+    caller = sys._getframe(1)
+    at = Place(caller.f_code.co_filename, caller.f_lineno, 1)
+    asked = Asked(folder, allowed=allow, python_path=(str(folder),), jobs=workers, fresh=fresh)
+    with _opened(asked) as session:
+        plan = run_of(session, path, name=name, overrides=overrides, at=at).plan
+    return Run(plan, lambda: _opened(replace(asked, fresh=False)))
+
+
+@contextmanager
+def _opened(asked: Asked) -> Iterator[Session]:
+    session = open_session(asked, warn=lambda message: warnings.warn(message, stacklevel=4))
+    try:
+        yield session
+    finally:
+        session.close()

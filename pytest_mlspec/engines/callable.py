@@ -107,6 +107,11 @@ class FittedCallable:
     # The team's code may compute in single precision and answer in double; nothing tells.
     dtype: str = "float32"
 
+    @property
+    def model(self) -> Any:
+        """What the team's fit returned."""
+        return self.value
+
     def __call__(self, inputs: Inputs) -> FloatArray:
         """Probabilities [N, C] or values [N, …] for prepared inputs."""
         rows = len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)

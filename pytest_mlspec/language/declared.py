@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pytest_mlspec.errors import Place, Problem, SpecError
+from pytest_mlspec.errors import MlspecError, Place, Problem, SpecError, did_you_mean
 from pytest_mlspec.language import load
 from pytest_mlspec.language.complaints import worded
 from pytest_mlspec.language.matrix import variants
+from pytest_mlspec.language.overrides import overridden
 from pytest_mlspec.language.spec import Spec
 
 if TYPE_CHECKING:
@@ -42,26 +43,62 @@ class Declared:
 
 def read(path: Path, *, root: Path) -> list[Declared]:
     """The specs of the file, variants of a matrix one by one; raises SpecError with every mistake in it."""
-    from pytest_mlspec.language.rules import mistakes
-
     declared: list[Declared] = []
     problems: list[Problem] = []
     for document in load.read(path, root=root):
         for variant in variants(document, problems):
-            reading = _Reading(variant)
-            problems += reading.problems
-            if reading.spec is None:
-                continue
-            for mistake in mistakes(reading.spec, root=root, folder=path.parent):
-                if not reading.has_lost(mistake.lacks):
-                    key = _as_written(variant.data, mistake.key)
-                    problems.append(Problem(variant.place(key), load.dotted(key), mistake.message, mistake.advice))
-            if not reading.problems:
-                declared.append(Declared(reading.spec, variant))
+            declared += _declared(variant, problems, root=root, folder=path.parent)
     problems += _repeated_names(declared)
     if problems:
         raise SpecError(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place.line, problem.place.column)))
     return declared
+
+
+def read_one(
+    path: Path,
+    *,
+    root: Path,
+    name: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    at: Place | None = None,
+) -> Declared:
+    """The spec of the file, the one called `name` where there are several, with the values of `overrides` in place.
+
+    `at` is where the overrides are written, for mistakes in them. Raises SpecError with every mistake in the file or in the
+    overrides, MlspecError for a name that is not there.
+    """
+    declared = {each.spec.name: each for each in read(path, root=root)}
+    shown = path.relative_to(root) if path.is_relative_to(root) else path
+    if name is None and len(declared) > 1:
+        raise MlspecError(
+            f"{shown} holds {len(declared)} specs", advice=f"say which with name=…: {', '.join(declared)}"
+        )
+    if name is not None and name not in declared:
+        raise MlspecError(f"{shown} holds no spec {name!r}", advice=did_you_mean(name, declared))
+    chosen = declared[name] if name is not None else next(iter(declared.values()))
+    if not overrides:
+        return chosen
+    document, problems = overridden(chosen.document, overrides, at=at or chosen.document.place(()))
+    changed = [] if problems else list(_declared(document, problems, root=root, folder=path.parent))
+    if problems:
+        raise SpecError(dict.fromkeys(problems))
+    return changed[0]
+
+
+def _declared(document: Document, problems: list[Problem], *, root: Path, folder: Path) -> Iterator[Declared]:
+    """The document as a spec, where it can be planned; its mistakes are added to `problems`."""
+    from pytest_mlspec.language.rules import mistakes
+
+    reading = _Reading(document)
+    problems += reading.problems
+    if reading.spec is None:
+        return
+    for mistake in mistakes(reading.spec, root=root, folder=folder):
+        if not reading.has_lost(mistake.lacks):
+            key = _as_written(document.data, mistake.key)
+            problems.append(Problem(document.place(key), load.dotted(key), mistake.message, mistake.advice))
+    if not reading.problems:
+        yield Declared(reading.spec, document)
 
 
 @dataclass

@@ -81,7 +81,7 @@ def _mistakes(document: Document, matrix: Any, plain: Mapping[str, Any]) -> Iter
             continue
         if twice := _twice(values):
             yield problem("a value stands twice", "remove one", written, twice)
-        key = _reached(plain, written)
+        key = path_of(plain, written)
         if key is None:
             yield problem("the spec has no such key that this could vary", _nearest(plain, written), written)
         elif key[0] in _FIXED:
@@ -106,14 +106,14 @@ def _twice(values: list[Any]) -> int | None:
     return None
 
 
-def _reached(data: Any, written: str) -> KeyPath | None:
+def path_of(data: Any, written: str) -> KeyPath | None:
     """The path of the key that `written` names with points; names that hold points themselves, such as gates', are found."""
     if not isinstance(data, dict):
         return None
     if written in data:
         return (written,)
     for name, inner in data.items():
-        if written.startswith(f"{name}.") and (rest := _reached(inner, written[len(name) + 1 :])) is not None:
+        if written.startswith(f"{name}.") and (rest := path_of(inner, written[len(name) + 1 :])) is not None:
             return (name, *rest)
     return None
 
@@ -136,7 +136,7 @@ def _paths(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _axis(written: str, values: list[Any], plain: Mapping[str, Any], matrix: Mapping[str, Any]) -> _Axis:
-    key = _reached(plain, written)
+    key = path_of(plain, written)
     assert key is not None, "a matrix without mistakes reaches every key"
     labels = [_label(value) for value in values]
     if not all(map(_LABEL.fullmatch, labels)) or len(set(labels)) < len(labels):

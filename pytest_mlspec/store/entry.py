@@ -136,6 +136,11 @@ class Entry:
         """The names of the arrays."""
         return self.manifest.arrays
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The names of the files that the job itself wrote."""
+        return tuple(name for name in self.manifest.files if name not in (RECORD, VOLATILE, ARRAYS, LOG))
+
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """The array called `name`, read now; one of more than `MAPPED_BYTES` is mapped into memory, and cannot be written to.
 

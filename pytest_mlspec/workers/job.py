@@ -84,6 +84,11 @@ class StoredResult:
         """One of its files."""
         return self._entry.file(name)
 
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files that the job wrote itself, by name."""
+        return {name: self._entry.file(name) for name in self._entry.written}
+
 
 def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Carries out the job of `request` and publishes its evidence; answers with `Published` as plain data."""

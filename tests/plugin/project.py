@@ -106,6 +106,10 @@ class Project:
         command = (sys.executable, "-m", "pytest", "--mlspec", *arguments)
         return self.pytester.run(*command, timeout=SECONDS, stdin=typed.encode())
 
+    def script(self, text: str) -> pytest.RunResult:
+        """Runs `text` as a script in the project, without pytest."""
+        return self.pytester.run(sys.executable, self.write("script.py", text), timeout=SECONDS)
+
     @property
     def trainings(self) -> list[int]:
         """The process of each training that the team's fit has made so far."""
