@@ -22,14 +22,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_mlspec.errors import MlspecError as MlspecError
+    from pytest_mlspec.errors import SpecError as SpecError
     from pytest_mlspec.run import Run as Run
     from pytest_mlspec.run import run_spec as run_spec
 
 __version__ = "0.1.0"
 
-_HOMES = {"Run": "run", "run_spec": "run"}
+_HOMES = {
+    "MlspecError": "errors",
+    "Run": "run",
+    "SpecError": "errors",
+    "run_spec": "run",
+}
 
-__all__ = ["Run", "run_spec"]
+__all__ = [
+    "MlspecError",
+    "Run",
+    "SpecError",
+    "run_spec",
+]
 
 
 def __getattr__(name: str) -> Any:

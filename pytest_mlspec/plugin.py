@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 YAML = (".yaml", ".yml")
 SESSION = pytest.StashKey["Session"]()
 SHARED = "mlspec_session"  # the key of xdist's workerinput
+_EXTENDED = pytest.StashKey[bool]()
 _PASSED_OVER = pytest.StashKey[list[Path]]()
 _NOT_ON = "add --mlspec, or `mlspec = true` to the ini file"
 
@@ -186,6 +187,7 @@ class SpecFile(pytest.File):
 
         if not _is_on(self.config):
             raise self.CollectError(f"this is a spec: {_NOT_ON}")
+        _load_extensions(self.config)
         try:
             declared = read(self.path, root=self.config.rootpath)
         except SpecError as error:
@@ -286,6 +288,17 @@ def session_of(config: pytest.Config) -> Session:
         except MlspecError as error:
             raise pytest.UsageError(error.message) from None
     return config.stash[SESSION]
+
+
+def _load_extensions(config: pytest.Config) -> None:
+    """Imports the installed packages that extend, once, and warns of what could not be registered or imported."""
+    from pytest_mlspec import extensions
+
+    if _EXTENDED not in config.stash:
+        config.stash[_EXTENDED] = True
+        extensions.load_installed()
+    while extensions.MISTAKES:
+        _warn(config, extensions.MISTAKES.pop(0))
 
 
 def _count(text: str) -> int:

@@ -23,9 +23,13 @@ class Registry(Generic[T]):
     def add(self, name: str, entry: T) -> T:
         """Adds `entry` under `name` and returns it; raises MlspecError where the name is taken."""
         if name in self._entries:
-            raise MlspecError(f"{self.kind} {name!r} is registered twice: {self._entries[name]!r} and {entry!r}")
+            raise MlspecError(f"{self.kind} {name!r} is registered twice")
         self._entries[name] = entry
         return entry
+
+    def remove(self, name: str) -> None:
+        """Takes the entry called `name` out, for one that is about to be registered in its place."""
+        del self._entries[name]
 
     def find(self, name: str, *, key: str = "") -> T:
         """The entry called `name`; raises MlspecError with the nearest known name. `key` is the spec's key that asks."""

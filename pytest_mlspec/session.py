@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_mlspec import jobs
+from pytest_mlspec import extensions, jobs
 from pytest_mlspec.causes import Cause
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
@@ -176,6 +176,7 @@ class Session:
             needs=needs,
             allowed=self.allowed,
             profiles=self.profiles,
+            extensions=[extensions.to_json(origin) for origin in extensions.used_by(plan.spec, job)],
         )
         spawned = _on_gpu(plan)
         task = Task(

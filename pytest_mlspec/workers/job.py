@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlspec import jobs
+from pytest_mlspec import extensions, jobs
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.evidence import Evidence, from_record, to_record
 from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds
@@ -31,7 +31,8 @@ class Request:
     """One job as a worker is asked for it.
 
     `spec` is the document's data; `needs` maps the keys of tasks to their jobs; `allowed` are the packages outside the
-    project that the spec may name; `profiles` is the folder for the profile of a training, empty where none is wanted.
+    project that the spec may name; `profiles` is the folder for the profile of a training, empty where none is wanted;
+    `extensions` are the files that register what the job uses.
     """
 
     root: str
@@ -43,6 +44,7 @@ class Request:
     needs: Mapping[str, Mapping[str, Any]]
     allowed: Sequence[str] = ()
     profiles: str = ""
+    extensions: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain data."""
@@ -100,6 +102,8 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
     recorder = Recorder(root, globs=spec.inputs, ignore=[store.path])
     recorder.start()
     try:
+        for origin in asked.extensions:
+            extensions.load(origin)
         needed: dict[Job, StoredResult] = {}
         digests: dict[str, str] = {}
         for name, description in asked.needs.items():

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from pytest_mlspec import extensions
 from pytest_mlspec.errors import did_you_mean
 from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described, not_among
 from pytest_mlspec.language.rules.mistake import Mistake
-from pytest_mlspec.language.rules.uses import arguments_of_path, import_path, named, unknown
+from pytest_mlspec.language.rules.uses import arguments_of_function, arguments_of_path, import_path, named, unknown
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
@@ -36,10 +37,12 @@ def mistakes(key: KeyPath, source: Use, root: Path, folder: Path | None = None) 
         yield Mistake(key, f"{described(name)} is an address, and nothing is fetched", advice)
     elif source.is_path:
         yield from import_path(key, source)
+    elif name in extensions.SOURCES:
+        yield from arguments_of_function(key, source, extensions.SOURCES.find(name).function)
     elif name in names.SOURCES:
         yield from _named(key, source, root)
     elif entry is not None:
-        yield from _file(key, name, root, folder)
+        yield from file_or_folder(key, name, root, folder)
         yield from named(key, source, {name: entry.arguments}, "source")
         yield from _arguments(key, source, entry.arguments)
         yield from _second_file(key, source, root, folder)
@@ -49,12 +52,13 @@ def mistakes(key: KeyPath, source: Use, root: Path, folder: Path | None = None) 
         advice = f"{names.FORMATS_IN_WORDS}; your own function is written package.module:name"
         yield Mistake(key, f"{described(name)} is not of a format that is read", advice)
     else:
-        yield unknown(key, name, names.SOURCES, "source")
+        yield unknown(key, name, {**names.SOURCES, **dict.fromkeys(extensions.SOURCES)}, "source")
 
 
 def may_bring_splits(source: Use) -> bool:
     """True where the splits are known only when the source is read: the user's function, a data set, a folder."""
-    return source.is_path or source.use == "huggingface" or source.use.endswith("/")
+    by_function = source.is_path or source.use in extensions.SOURCES
+    return by_function or source.use == "huggingface" or source.use.endswith("/")
 
 
 def has_columns(source: Use) -> bool:
@@ -77,39 +81,8 @@ def lacks_target(source: Use) -> str:
     return argument if argument not in source.arguments and not source.is_path else ""
 
 
-def _named(key: KeyPath, source: Use, root: Path) -> Iterator[Mistake]:
-    if "trust_remote_code" in source.arguments:
-        yield from arguments_of_path(key, source.arguments)
-        return
-    yield from named(key, source, names.SOURCES, "source")
-    yield from _arguments(key, source, names.SOURCES[source.use])
-    if source.use != "huggingface":
-        return
-    path = source.arguments.get("path")
-    if path is None:
-        advice = "write {use: huggingface, path: NAME}, a name on the hub or a folder below the root directory"
-        yield Mistake(key, "huggingface needs the argument 'path'", advice)
-    elif isinstance(path, str) and ((root / path).exists() or not _ON_THE_HUB.fullmatch(path)):
-        yield from _file((*key, "path"), path.rstrip("/") + "/", root, None)
-        if "revision" in source.arguments:
-            advice = "remove this key: the files themselves are what is hashed"
-            yield Mistake((*key, "revision"), f"{_path(path)} is a folder, and has no revisions", advice)
-
-
-def _second_file(key: KeyPath, source: Use, root: Path, folder: Path | None) -> Iterator[Mistake]:
-    plain = source.use.removesuffix(".gz")
-    argument = next((argument for ending, argument in _FILES.items() if plain.endswith(ending)), "")
-    path = source.arguments.get(argument)
-    if not isinstance(path, str):
-        return
-    if names.format_of(path) != names.format_of(source.use):
-        endings = [ending for ending in _FILES if names.FORMATS[ending] == names.format_of(source.use)]
-        yield Mistake((*key, argument), f"{_path(path)} is not of the format of {source.use}", ", ".join(endings))
-    else:
-        yield from _file((*key, argument), path, root, folder)
-
-
-def _file(key: KeyPath, name: str, root: Path, folder: Path | None) -> Iterator[Mistake]:
+def file_or_folder(key: KeyPath, name: str, root: Path, folder: Path | None) -> Iterator[Mistake]:
+    """The mistakes of a path, that of a folder where it ends in `/`: it lies below `root`, is there and can be read."""
     path = root / name
     is_folder = name.endswith("/")
     noun = "folder" if is_folder else "file"
@@ -127,6 +100,38 @@ def _file(key: KeyPath, name: str, root: Path, folder: Path | None) -> Iterator[
     except (OSError, RuntimeError) as error:  # a name that is too long, a folder without permission, a circle of links
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         yield Mistake(key, f"{_path(name)} cannot be looked for {below}: {reason}")
+
+
+def _named(key: KeyPath, source: Use, root: Path) -> Iterator[Mistake]:
+    if "trust_remote_code" in source.arguments:
+        yield from arguments_of_path(key, source.arguments)
+        return
+    yield from named(key, source, names.SOURCES, "source")
+    yield from _arguments(key, source, names.SOURCES[source.use])
+    if source.use != "huggingface":
+        return
+    path = source.arguments.get("path")
+    if path is None:
+        advice = "write {use: huggingface, path: NAME}, a name on the hub or a folder below the root directory"
+        yield Mistake(key, "huggingface needs the argument 'path'", advice)
+    elif isinstance(path, str) and ((root / path).exists() or not _ON_THE_HUB.fullmatch(path)):
+        yield from file_or_folder((*key, "path"), path.rstrip("/") + "/", root, None)
+        if "revision" in source.arguments:
+            advice = "remove this key: the files themselves are what is hashed"
+            yield Mistake((*key, "revision"), f"{_path(path)} is a folder, and has no revisions", advice)
+
+
+def _second_file(key: KeyPath, source: Use, root: Path, folder: Path | None) -> Iterator[Mistake]:
+    plain = source.use.removesuffix(".gz")
+    argument = next((argument for ending, argument in _FILES.items() if plain.endswith(ending)), "")
+    path = source.arguments.get(argument)
+    if not isinstance(path, str):
+        return
+    if names.format_of(path) != names.format_of(source.use):
+        endings = [ending for ending in _FILES if names.FORMATS[ending] == names.format_of(source.use)]
+        yield Mistake((*key, argument), f"{_path(path)} is not of the format of {source.use}", ", ".join(endings))
+    else:
+        yield from file_or_folder((*key, argument), path, root, folder)
 
 
 def _from_root(name: str, root: Path, folder: Path | None) -> str:

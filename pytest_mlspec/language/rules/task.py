@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_mlspec.extensions import FITS
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.task import TASKS, task_of
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 def mistakes(spec: Spec) -> Iterator[Mistake]:
     """The mistakes of the spec as a whole and of its task."""
     for key in ("data", "model"):
-        if spec.recipe is None and getattr(spec, key) is None:
+        makes_model = key == "model" and spec.train.engine.use in FITS
+        if spec.recipe is None and getattr(spec, key) is None and not makes_model:
             advice = "write it, or a `recipe` that supplies it"
             yield Mistake((), f"the key {key!r} is required", advice, lacks=((key,), ("recipe",)))
     task = task_of(spec)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.errors import did_you_mean
@@ -45,11 +46,32 @@ def unknown(key: KeyPath, name: str, table: Mapping[str, object], noun: str) -> 
     return Mistake(key, f"unknown {noun} {described(name)}", advice)
 
 
+def arguments_of_function(
+    key: KeyPath, use: Use, function: Callable[..., object], *, ours: Sequence[str] = ()
+) -> Iterator[Mistake]:
+    """The mistakes of the arguments of a function that an extension registered; `ours` are those that a spec does not give."""
+    parameters = [each for each in inspect.signature(function).parameters.values() if each.name not in ours]
+    taken = [each.name for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    for name in use.arguments:
+        if name not in taken and not takes_any:
+            advice = did_you_mean(name, taken) if taken else "it takes none"
+            yield Mistake((*key, name), f"{use.use} has no argument {described(name)}", advice)
+    for each in parameters:
+        if each.name in taken and each.default is each.empty and each.name not in use.arguments:
+            yield Mistake(key, f"{use.use} needs the argument {described(each.name)}", lacks=((*key, each.name),))
+
+
 def import_path(key: KeyPath, use: Use) -> Iterator[Mistake]:
     """The mistakes of an import path and its arguments."""
-    if not _PATH.fullmatch(use.use):
-        yield Mistake(key, f"{described(use.use)} is no import path", _WRITE_A_PATH)
+    yield from path(key, use.use)
     yield from arguments_of_path(key, use.arguments)
+
+
+def path(key: KeyPath, text: str) -> Iterator[Mistake]:
+    """The mistakes of an import path that stands alone."""
+    if not _PATH.fullmatch(text):
+        yield Mistake(key, f"{described(text)} is no import path", _WRITE_A_PATH)
 
 
 def path_or_module(key: KeyPath, path: str) -> Iterator[Mistake]:
