@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
+_PROCESSORS = Path("/proc/cpuinfo")
 
 # Variables that change the numbers a training gives, or which of its devices it sees.
 VARIABLES = (
@@ -80,6 +81,18 @@ def default_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def processor() -> str:
+    """The model of the processor, and how many this process may use: `AMD EPYC 7B13, 2 processors`."""
+    try:
+        lines = _PROCESSORS.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{models[0] if models else platform.processor() or platform.machine()}, {count} processors"
 
 
 def installed(root: Path) -> dict[str, str]:

@@ -6,12 +6,12 @@ Untested on CUDA and MPS.
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+
+from pytest_mlspec.training.resident import peak_memory
 
 # A sampled step of a small model takes a third longer, so where epochs are short, at most one in so many is.
 _STEPS_BETWEEN_SAMPLES = 100
@@ -43,7 +43,7 @@ class Machine:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._shares: list[float] = []
-        self._nvml, self._reason = _nvml_handle(device)
+        self._nvml, self._reason = nvml_handle(device)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -63,8 +63,7 @@ class Machine:
     @property
     def peak_memory(self) -> int:
         """The largest resident memory of this process so far, in bytes."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return peak_memory()
 
     @property
     def peak_device_memory(self) -> int | None:
@@ -72,7 +71,7 @@ class Machine:
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
 
 
-def _nvml_handle(device: torch.device) -> tuple[tuple[Any, Any] | None, str]:
+def nvml_handle(device: torch.device) -> tuple[tuple[Any, Any] | None, str]:
     """The module of NVML and its handle of `device`; or None, and why there is none."""
     if device.type != "cuda":
         return None, f"NVML knows nothing of {device.type}"

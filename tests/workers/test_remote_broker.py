@@ -63,6 +63,22 @@ def test_two_clients_share_a_task(door: Door, remote: RemoteBroker, make_task: M
     assert file.read_text() == "run\n"
 
 
+def test_an_exclusive_task_of_one_client_runs_alone(
+    door: Door, broker: Broker, remote: RemoteBroker, make_task: MakeTask
+) -> None:
+    """No task of another process shares a moment with it, though there is a slot for one."""
+    other = RemoteBroker(door.address)
+    other.submit([make_task("interval", key="before")])
+    remote.submit([make_task("interval", key="timing", exclusive=True)])
+    other.submit([make_task("interval", key="after")])
+
+    values = {key: broker.outcome(key).value or {} for key in ("before", "timing", "after")}
+    other.close()
+
+    assert values["before"]["end"] <= values["timing"]["begin"]
+    assert values["timing"]["end"] <= values["after"]["begin"]
+
+
 def test_client_that_dies_does_not_disturb(
     door: Door, remote: RemoteBroker, make_task: MakeTask, tmp_path: Path
 ) -> None:
