@@ -1,0 +1,44 @@
+"""The recipe: how the team trains, and in `predict` how it serves: it publishes, and asks the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from examples.serving.service import NUMBERS, ChurnService, features, new_network, publish
+from pytest_mlspec.recipe.protocol import Rows, Trained
+
+Numbers = dict[str, dict[str, float]]
+
+
+def fit_prepare(train_rows: Rows) -> Numbers:
+    """The median, mean and deviation of each number in the training rows."""
+    table = train_rows.features[NUMBERS]
+    filled = table.fillna(table.median())
+    return {
+        name: {
+            "median": float(table[name].median()),
+            "mean": float(filled[name].mean()),
+            "std": float(filled[name].std()),
+        }
+        for name in NUMBERS
+    }
+
+
+def prepare(rows: Rows, fitted: Numbers) -> tuple[Any, Any]:
+    """The features of the rows, and their targets as they stand."""
+    return features(rows.features.to_dict("records"), fitted).numpy(), rows.targets
+
+
+def build_model() -> nn.Module:
+    """The network."""
+    return new_network()
+
+
+def predict(trained: Trained, rows: pd.DataFrame) -> list[dict[str, float]]:
+    """What the service answers for raw customers, once the model is published."""
+    if not any(trained.folder.iterdir()):
+        publish(trained.model, trained.fitted, trained.folder)
+    return ChurnService(trained.folder).answer(rows.to_dict("records"))
