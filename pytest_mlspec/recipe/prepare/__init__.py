@@ -4,7 +4,7 @@
     numbers.py      impute, standardize, min_max, robust_scale, quantile, log1p, transformers by class name
     categories.py   one_hot, ordinal, ids
     dates.py        dates
-    tokens.py       tokenize;  counts.py  tfidf, count
+    tokens.py       tokenize;  pretrained_tokenizer.py  tokenizer;  counts.py  tfidf, count
     images.py       images
     own.py          the team's own transformers
     inputs.py       what comes out of the last step as what enters a model

@@ -29,7 +29,7 @@ def inputs_of(frame: Frame, dtype: str) -> Inputs:
         raise DataError(
             f"the column {name!r} still holds text after prepare",
             key=KEY,
-            advice="add one_hot, ordinal, ids or tokenize, or drop it from the features",
+            advice="add one_hot, ordinal, ids, tokenize or tokenizer, or drop it from the features",
         )
     for name in frame.times:
         raise DataError(f"the column {name!r} holds times", key=KEY, advice="add the step dates, or drop it")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PADDING, _UNKNOWN = "<pad>", "<unk>"
 _VOCABULARY = 20_000
 _BUCKETS = 20_000
-_LONGEST_BY_ITSELF = 128
+LONGEST_BY_ITSELF = 128
 _TEXTS_AT_ONCE = 10_000
 
 
@@ -54,7 +54,7 @@ class Tokenize:
         length = given.get("length")
         if length is None:
             longest = max((len(each) for ids, _ in _encoded(tokenizer, texts, None) for each in ids), default=0)
-            length = max(1, min(longest, _LONGEST_BY_ITSELF))
+            length = max(1, min(longest, LONGEST_BY_ITSELF))
         buckets = given.get("buckets", _BUCKETS) if given.get("ngrams", 1) == 2 else 0
         words = 1 + max(tokenizer.get_vocab().values())
         self.learned = {
@@ -91,11 +91,12 @@ class Tokenize:
 
     def _tokenizer(self) -> Tokenizer:
         if self._of_learned is None:
-            self._of_learned = _imported().Tokenizer.from_str(self.learned["tokenizer"])
+            self._of_learned = imported().Tokenizer.from_str(self.learned["tokenizer"])
         return self._of_learned
 
 
-def _imported() -> Any:
+def imported() -> Any:
+    """The package tokenizers; raises MissingExtraError where it is not installed."""
     # One thread, like every job: another one here would outlive a fork, and take a core from the job beside.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -107,7 +108,7 @@ def _imported() -> Any:
 
 def _trained(texts: Sequence[str], given: Mapping[str, Any]) -> Tokenizer:
     """A tokenizer trained on `texts`: of words and punctuation, or of pieces of words by byte pairs."""
-    library = _imported()
+    library = imported()
     is_bpe = given.get("kind", "word") == "bpe"
     made = library.Tokenizer((library.models.BPE if is_bpe else library.models.WordLevel)(unk_token=_UNKNOWN))
     of_case = [library.normalizers.Lowercase()] if given.get("lowercase", not is_bpe) else []
@@ -134,7 +135,7 @@ def _trained(texts: Sequence[str], given: Mapping[str, Any]) -> Tokenizer:
 
 def _read(path: Path, name: str) -> Tokenizer:
     """The tokenizer in the file at `path`; raises DataError where it cannot be used."""
-    library = _imported()
+    library = imported()
     try:
         # Read here and not by the library, so that the file counts as an input of the job.
         tokenizer: Tokenizer = library.Tokenizer.from_str(path.read_text("utf-8"))

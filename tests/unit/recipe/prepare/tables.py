@@ -44,6 +44,27 @@ def numbers() -> pd.DataFrame:
     return table()[["age", "store"]].fillna(30.0).assign(fee=np.linspace(1.0, 5.0, ROWS), score=np.arange(ROWS) % 7)
 
 
+TOKENIZER = f"{__name__}:tokenizer"
+"""A function that makes a tokenizer of transformers of the training texts, as a spec names it."""
+
+
+def tokenizer(texts: list[str], **settings: Any) -> Any:
+    """Words in the order of the alphabet, with a token before and behind."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({word for text in texts for word in text.split()})]
+    made = Tokenizer(models.WordLevel({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=made,
+        **{"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", **settings},
+    )
+
+
 def pixels() -> Any:
     """Images [N, H, W, C] of bytes."""
     return np.random.default_rng(0).integers(0, 256, (ROWS, 6, 5, 3), dtype=np.uint8)
@@ -87,6 +108,10 @@ _STEPS: dict[str, tuple[dict[str, Any], ...]] = {
         {"columns": ["text"], "length": 4, "ngrams": 2, "buckets": 50, "vocabulary": 9},
         {"columns": ["text", "city"], "kind": "bpe", "vocabulary": 290, "length": 12},
     ),
+    "tokenizer": (
+        {"path": TOKENIZER, "columns": ["text"]},
+        {"path": TOKENIZER, "columns": ["text", "city"], "length": 6},
+    ),
     "tfidf": ({"columns": ["text"]}, {"columns": ["text"], "ngram_range": [1, 2], "max_features": 12}),
     "count": ({"columns": ["text"], "lowercase": False}, {"columns": ["text"], "analyzer": "char"}),
     "images": ({}, {"mean": [0.5], "std": [0.25]}, {"mean": [0.1, 0.2, 0.3], "std": [1, 2, 3]}),
@@ -99,7 +124,9 @@ def _whole(step: str, arguments: dict[str, Any]) -> tuple[Any, list[dict[str, An
     if step == "images":
         return pixels(), [declared]
     features = (
-        table() if step in ("dates", "tokenize", "tfidf", "count") else table().drop(columns=["since", "day", "text"])
+        table()
+        if step in ("dates", "tokenize", "tokenizer", "tfidf", "count")
+        else table().drop(columns=["since", "day", "text"])
     )
     if step == "none":
         return features[["age", "fee", "member"]], [declared]
