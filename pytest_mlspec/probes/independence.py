@@ -8,7 +8,8 @@ Shape letters: N rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,30 +34,44 @@ def row_independence(job: RowIndependence, work: Work) -> Result:
     rows = _rows(work, job.rows)
     with from_outside("the trained model", key="model"):
         model = ENGINES.find(work.spec.train.engine.use).restore(job.of, work).precise()
-        batch = _by_row(model.outputs(rows))
-        again = _by_row(model.outputs(rows))
-        order_N = np.random.default_rng(0).permutation(len(rows))
-        shuffled = np.empty_like(batch)
-        shuffled[order_N] = _by_row(model.outputs(rows.take(order_N)))
-        alone = np.concatenate([_by_row(model.outputs(rows.take(np.array([row])))) for row in range(len(rows))])
+        found = independence_of(model, rows)
+    run = work.needed[job.of].evidence
+    return Result(replace(found, device=run.device if isinstance(run, TrainingRun) else "cpu"))
+
+
+class Rowwise(Protocol):
+    """What answers for a batch of rows, in one precision."""
+
+    @property
+    def dtype(self) -> str:
+        """`float32` or `float64`."""
+
+    def outputs(self, examples: Examples) -> NDArray[Any]:
+        """The outputs [N, …] for `examples` as one batch."""
+
+
+def independence_of(model: Rowwise, rows: Examples) -> Independence:
+    """The outputs of `model` for each of `rows` alone, in another order and once more, held against those of the batch."""
+    batch = _by_row(model.outputs(rows))
+    again = _by_row(model.outputs(rows))
+    order_N = np.random.default_rng(0).permutation(len(rows))
+    shuffled = np.empty_like(batch)
+    shuffled[order_N] = _by_row(model.outputs(rows.take(order_N)))
+    alone = np.concatenate([_by_row(model.outputs(rows.take(np.array([row])))) for row in range(len(rows))])
     of_row_N = _difference(alone, batch).max(axis=1)
     worst = int(of_row_N.argmax())
     scale = float(np.abs(batch).max())
     # In float64 the tolerance has a floor, so that outputs near 0 are compared at all.
     tolerance = _TOLERANCE[model.dtype] * (max(1.0, scale) if model.dtype == "float64" else scale)
-    run = work.needed[job.of].evidence
-    return Result(
-        Independence(
-            rows=len(rows),
-            alone=float(of_row_N[worst]),
-            order=float(_difference(shuffled, batch).max()),
-            repeat=float(_difference(again, batch).max()),
-            scale=scale,
-            tolerance=tolerance,
-            dtype=model.dtype,
-            worst_row=int(rows.index[worst]),
-            device=run.device if isinstance(run, TrainingRun) else "cpu",
-        )
+    return Independence(
+        rows=len(rows),
+        alone=float(of_row_N[worst]),
+        order=float(_difference(shuffled, batch).max()),
+        repeat=float(_difference(again, batch).max()),
+        scale=scale,
+        tolerance=tolerance,
+        dtype=model.dtype,
+        worst_row=int(rows.index[worst]),
     )
 
 
