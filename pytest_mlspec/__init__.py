@@ -18,11 +18,22 @@ The names below are what users import, from tests, scripts and a `conftest.py`; 
 this package imports neither torch nor pytest.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as type checkers read it: the import of typing is not for free
 
 if TYPE_CHECKING:
+    from pytest_mlspec.assertions import assert_converges as assert_converges
+    from pytest_mlspec.assertions import assert_export_valid as assert_export_valid
+    from pytest_mlspec.assertions import assert_gradients as assert_gradients
+    from pytest_mlspec.assertions import assert_independent_rows as assert_independent_rows
+    from pytest_mlspec.assertions import assert_latency as assert_latency
+    from pytest_mlspec.assertions import assert_metric as assert_metric
+    from pytest_mlspec.assertions import assert_mteb as assert_mteb
+    from pytest_mlspec.assertions import assert_overfits as assert_overfits
+    from pytest_mlspec.assertions import assert_reproducible as assert_reproducible
+    from pytest_mlspec.assertions import assert_resumes as assert_resumes
+    from pytest_mlspec.assertions import check_recipe as check_recipe
     from pytest_mlspec.errors import MlspecError as MlspecError
+    from pytest_mlspec.errors import NotApplicableError as NotApplicableError
     from pytest_mlspec.errors import SpecError as SpecError
     from pytest_mlspec.run import Run as Run
     from pytest_mlspec.run import run_spec as run_spec
@@ -31,20 +42,47 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "MlspecError": "errors",
+    "NotApplicableError": "errors",
     "Run": "run",
     "SpecError": "errors",
+    "assert_converges": "assertions",
+    "assert_export_valid": "assertions",
+    "assert_gradients": "assertions",
+    "assert_independent_rows": "assertions",
+    "assert_latency": "assertions",
+    "assert_metric": "assertions",
+    "assert_mteb": "assertions",
+    "assert_overfits": "assertions",
+    "assert_reproducible": "assertions",
+    "assert_resumes": "assertions",
+    "check_recipe": "assertions",
     "run_spec": "run",
 }
 
 __all__ = [
     "MlspecError",
+    "NotApplicableError",
     "Run",
     "SpecError",
+    "assert_converges",
+    "assert_export_valid",
+    "assert_gradients",
+    "assert_independent_rows",
+    "assert_latency",
+    "assert_metric",
+    "assert_mteb",
+    "assert_overfits",
+    "assert_reproducible",
+    "assert_resumes",
+    "check_recipe",
     "run_spec",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found

@@ -1,6 +1,7 @@
-"""`python -m pytest_mlspec`: show a spec with every default, and look after the evidence store.
+"""`python -m pytest_mlspec`: show a spec with every default, tell what engines can be asked, look after the evidence store.
 
 show SPEC                         every key with the value that it has, as YAML
+engines                           which check and gate can be asked of which engine, as Markdown
 store                             what is stored, least recently used first
 store --keep 2GB                  remove the least recently used beyond a size
 store --unused-for 30d            remove what has not been used for so long
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError
+from pytest_mlspec.language.embedding import NO_TABLE
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.spec import Spec
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="print a spec with every default")
     show.add_argument("spec", type=Path)
+    commands.add_parser("engines", help="print what can be asked of which engine, as Markdown")
     store = commands.add_parser("store", help="list stored evidence, or remove some")
     store.add_argument(
         "--keep", type=_size, metavar="SIZE", help="remove the least recently used beyond this, such as 2GB"
@@ -43,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "show":
             _show(options.spec, options.root)
+        elif options.command == "engines":
+            _engines()
         else:
             _store(options.root, keep=options.keep, unused_for=options.unused_for)
     except MlspecError as error:
@@ -62,6 +67,13 @@ def _show(path: Path, root: Path) -> None:
         print(yaml.safe_dump(_as_written(declared.spec), sort_keys=False, allow_unicode=True, width=110), end="")
 
 
+def _engines() -> None:
+    """Prints the page of the documentation."""
+    from pytest_mlspec.report import engines_page
+
+    print(engines_page(), end="")
+
+
 def _as_written(spec: Spec) -> dict[str, Any]:
     """`spec` in the language that users write; what it does not have is left out."""
     data: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -78,6 +90,9 @@ def _as_written(spec: Spec) -> dict[str, Any]:
             node[key] = f"{node[key]:g}s"
     if not spec.train.workers:
         train.pop("timeout", None)  # a rule refuses it there
+    if spec.task is not None and spec.task.use == "embedding":
+        for name in NO_TABLE:
+            data["data"].pop(name, None)  # a rule refuses them there
     for name in ENGINES.find(spec.train.engine.use).refuses:
         data["train"].pop(name, None)
     data["checks"] = [

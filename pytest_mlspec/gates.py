@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -77,13 +78,14 @@ def _of_reading(gate: Gate, reading: Reading, reference: Evidence | None) -> Ver
     if reading.missing:
         return Verdict(Status.SKIPPED, reading.missing)
     verdict = _bounded(gate, reading.value) if reference is None else _no_worse(gate, reading, reference)
-    return verdict.on(n=reading.n, device=reading.device).explained(*reading.facts)
+    return verdict.on(n=reading.n, device=reading.device).explained(*reading.facts, advice=reading.advice)
 
 
 def _no_worse(gate: Gate, reading: Reading, evidence: Evidence) -> Verdict:
     reference = gate.quantity.read(evidence)
-    if reference.value is None:
-        return errored(f"the value to compare with was not measured: {reference.missing or 'it has none'}")
+    if reference.value is None or not math.isfinite(reference.value):
+        found = reference.missing or ("it has none" if reference.value is None else f"it is {reference.value}")
+        return errored(f"the value to compare with was not measured: {found}").explained(*reference.facts)
     sign = 1.0 if gate.quantity.higher_is_better else -1.0
     lead = None if reading.value is None else sign * (reading.value - reference.value)
     rounding = ROUNDING * abs(reference.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,27 @@ class Scores:
 class Latency:
     """How long one call of a trained model takes, alone on the machine. Gives a `Timing`.
 
-    `form` is what is called: `eager`, the model in evaluation mode; `export` and `onnx`, its exported forms; `predict`, the
-    team's serving path from raw rows.
+    `form` is what is called: `eager`, the model in evaluation mode; `predict`, the team's serving path from raw rows; else the
+    format of its exported form. At least `calls` are timed, where they fit into the time that a timing may take.
     """
 
     batch: int = 1
     threads: int = 1
     form: str = "eager"
+    calls: int = 10
     of: Train = Train()
+
+    @property
+    def export(self) -> Export | None:
+        """The job that writes the exported form; None where the model itself is called."""
+        return None if self.form in ("eager", "predict") else Export(self.form, of=self.of)
 
 
 @dataclass(frozen=True)
 class CountCost:
-    """What the model is made of and what one row costs. Gives a `ModelCost`."""
+    """What a trained model is made of and what one row costs. Gives a `ModelCost`."""
+
+    of: Train = Train()
 
 
 @dataclass(frozen=True)
@@ -163,18 +171,35 @@ class Export:
 
 @dataclass(frozen=True)
 class LoadExport:
-    """An exported model, loaded in a fresh process without the team's code and tried on each case. Gives a `Parity`."""
+    """An exported model, loaded in a fresh process without the team's code and tried on each case. Gives a `Parity`.
+
+    `rtol` is the part of a difference that grows with the output. `metric` is that of the task where it is empty. `gives` says
+    what the exported model answers with: the model's own outputs, or its predictions, such as a softmax of them.
+    """
 
     export: Export
     rtol: float = 1e-4
+    metric: str = ""
+    gives: Literal["outputs", "predictions"] = "outputs"
 
 
 @dataclass(frozen=True)
 class Serve:
-    """Raw rows through the serving path: the team's `predict`, or an exported form behind its preparation. Gives a `Served`."""
+    """Raw rows through the serving path: the team's `predict`, or an exported form behind its preparation. Gives a `Served`.
+
+    `requests` are metrics to recompute from what is served; `golden` is a file of raw rows with the outputs expected for
+    them, relative to the root.
+    """
 
     form: str = "predict"
+    golden: str | None = None
+    requests: tuple[MetricRequest, ...] = ()
     of: Train = Train()
+
+    @property
+    def export(self) -> Export | None:
+        """The job that writes the exported form; None for the team's own `predict`."""
+        return None if self.form == "predict" else Export(self.form, of=self.of)
 
 
 @dataclass(frozen=True)
@@ -250,6 +275,8 @@ def needed_by(job: Job) -> tuple[Job, ...]:
             return (Prepare(), job.interrupted)
         case LoadExport(export=export):
             return (Prepare(export.of.fold), export.of, export)
+        case Serve(export=Export() as written) | Latency(export=Export() as written):
+            return (Prepare(job.of.fold), job.of, written)
         case _:
             training = getattr(job, "of", None)
             return (Prepare(),) if training is None else (Prepare(training.fold), training)
@@ -290,15 +317,15 @@ def title(job: Job) -> str:
         case Scores():
             return f"compute the metrics ({_told(job.of)})"
         case Latency():
-            return f"time a call ({job.form}, batch {job.batch}, threads {job.threads})"
+            return f"time {job.calls} calls ({job.form}, batch {job.batch}, threads {job.threads})"
         case CountCost():
             return "count parameters and operations"
         case TraceMemory():
             return f"trace the memory of {job.steps} steps"
         case Export():
-            return f"export to {job.to}"
+            return f"export to {job.to}{_in(job.opset)}"
         case LoadExport():
-            return f"load the export to {job.export.to}"
+            return f"load the export to {job.export.to}{_in(job.export.opset)}"
         case Serve():
             return f"serve raw rows ({job.form})"
         case EvaluateTask():
@@ -339,6 +366,10 @@ def _told(job: Train) -> str:
     told = [f"{name} {value}" for name, value in shown.items() if value is not None]
     more = [*(["fresh interpreter"] if job.fresh else []), *([f"of {job.among.count}"] if job.among else [])]
     return ", ".join([*told, *more])
+
+
+def _in(opset: int | None) -> str:
+    return "" if opset is None else f" (opset {opset})"
 
 
 def _of(steps: int | None) -> str:

@@ -12,7 +12,7 @@ from pytest_mlspec.check import CHECKS, Verdict, shown
 from pytest_mlspec.engines import ENGINES, Engine
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Evidence
-from pytest_mlspec.jobs import Job, MetricRequest, Scores, Train, TrainSeeds, needed_by, with_seed
+from pytest_mlspec.jobs import Job, MetricRequest, Scores, Serve, Train, TrainSeeds, needed_by, with_seed
 from pytest_mlspec.language.declared import Declared
 from pytest_mlspec.language.rules.claims import KINDS, bound_values
 from pytest_mlspec.language.spec import Bound, CheckUse, Spec
@@ -112,7 +112,7 @@ def _checks(declared: Declared) -> Iterator[Claim]:
         use, key = uses[name]
         check = CHECKS.find(name)
         params = check.params.model_validate(dict(use.params))
-        jobs = {role: with_seed(job, spec.train.seed) for role, job in check.needs(params).items()}
+        jobs = {role: with_seed(_with_gates(job, spec), spec.train.seed) for role, job in check.needs(params).items()}
         yield Claim(
             name,
             declared.place(key),
@@ -120,8 +120,25 @@ def _checks(declared: Declared) -> Iterator[Claim]:
             jobs,
             partial(_judge_check, check.judge, params),
             skip=use.skip or "",
-            not_applicable=next((why for job in jobs.values() if (why := engine.cannot(job))), ""),
+            not_applicable=next((why for job in jobs.values() if (why := _cannot(spec, engine, job))), ""),
         )
+
+
+def _cannot(spec: Spec, engine: Engine, job: Job) -> str:
+    """Why `job` cannot be done, as far as the spec tells."""
+    if isinstance(job, Serve) and job.export is None and spec.recipe is None:
+        return "a serving path is the `predict(trained, rows)` of a recipe, and there is none"
+    export = job.export if isinstance(job, Serve) else None
+    return engine.cannot(job) or ("" if export is None else engine.cannot(export))
+
+
+def _with_gates(job: Job, spec: Spec) -> Job:
+    """`job` with the metrics of the test split that the gates ask for, where it recomputes them."""
+    if not isinstance(job, Serve):
+        return job
+    parsed = (quantities.parse(name) for name in spec.gates)
+    requests = (request for quantity in parsed if quantity.kind == "metric" for request in quantity.requests())
+    return replace(job, requests=tuple(request for request in requests if request.split == "test"))
 
 
 def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[str, Evidence]) -> Verdict:

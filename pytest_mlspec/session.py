@@ -18,7 +18,7 @@ from pytest_mlspec.causes import Cause
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.evidence import TrainingRun
-from pytest_mlspec.jobs import Job, Latency, LoadExport, Prepare, Scores, Train
+from pytest_mlspec.jobs import EvaluateTask, Job, Latency, LoadExport, Prepare, ReadPublished, Scores, Train
 from pytest_mlspec.plan import Claim, Plan, in_order
 from pytest_mlspec.requirements import missing
 from pytest_mlspec.store import Entry, Key, Store, environment
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     *("numpy", "pandas", "pytest-mlspec", "safetensors", "scikit-learn", "scipy", "torch"),
     *(
+        "accelerate",
         "catboost",
         "keras",
         "lightgbm",
@@ -162,6 +163,8 @@ class Session:
             "pipeline": _pipeline(plan, job),
             "job": jobs.to_json(job),
             "environment": self._environment,
+            # A call takes another time on another machine.
+            **({"processor": environment.processor()} if isinstance(job, Latency) else {}),
             # What a profiled training tells of its time is not what another one would.
             **({"profiled": True} if self.profiles else {}),
         }
@@ -328,11 +331,25 @@ class Session:
 def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:
     """The part of the spec that decides what `job` does: preparing does not depend on how the model is trained."""
     pipeline = plan.spec.pipeline()
+    if isinstance(job, EvaluateTask | ReadPublished):
+        return _of_mteb(plan, job, pipeline)
     if isinstance(job, Prepare):
         return {name: pipeline[name] for name in ("task", "data", "recipe", "inputs")} | _what_accepts_nulls(
             plan, pipeline
         )
     return pipeline
+
+
+def _of_mteb(plan: Plan, job: EvaluateTask | ReadPublished, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """What the spec says of the task, beside what decides the model; how that is trained does not decide what it was before."""
+    task = plan.spec.mteb.get(job.task)
+    said = {"mteb": None if task is None else task.model_dump(mode="json")}
+    if isinstance(job, ReadPublished):
+        return said
+    if job.of is None and plan.engine.name == "sentence_transformers":
+        start = {name: pipeline[name] for name in ("task", "model", "recipe", "inputs")}
+        return {**start, "train": {name: pipeline["train"][name] for name in ("engine", "seed", "device")}, **said}
+    return {**pipeline, **said}
 
 
 def _what_accepts_nulls(plan: Plan, pipeline: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,37 @@ from pytest_mlspec.checks import (  # isort: skip
     convergence,
     capacity,
     independence,
+    embeddings,
+    serving,
     reproducibility,
     resuming,
+    memory,
+    export,
 )
 
-STANDARD: tuple[str, ...] = ("data", "gradients", "converges", "overfit", "independence", "reproducible", "resumes")
+STANDARD: tuple[str, ...] = (
+    "data",
+    "gradients",
+    "converges",
+    "overfit",
+    "independence",
+    "serving",
+    "reproducible",
+    "resumes",
+)
 """The checks of `checks: standard`, in the order in which they run."""
 
-__all__ = ["STANDARD", "capacity", "convergence", "data", "gradients", "independence", "reproducibility", "resuming"]
+__all__ = [
+    "STANDARD",
+    "capacity",
+    "convergence",
+    "data",
+    "embeddings",
+    "export",
+    "gradients",
+    "independence",
+    "memory",
+    "reproducibility",
+    "resuming",
+    "serving",
+]

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pytest_mlspec.jobs import (
+    ConstantLoss,
     CountCost,
     Embed,
-    EvaluateTask,
     GradientFlow,
     Interrupt,
     Job,
     Resume,
+    Serve,
     TraceMemory,
     Train,
     TrainSeeds,
@@ -28,6 +29,7 @@ from pytest_mlspec.registry import Registry
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from pytest_mlspec.recipe.protocol import Examples, Inputs
     from pytest_mlspec.recipe.work import Result, Work
@@ -40,6 +42,10 @@ class Predictor(Protocol):
     def dtype(self) -> str:
         """The precision that it computes in, `float32` or `float64`."""
 
+    @property
+    def model(self) -> Any:
+        """What was trained: an nn.Module in evaluation mode, an estimator, what the team's fit returned."""
+
     def __call__(self, inputs: Inputs) -> NDArray[np.float64]:
         """The predictions for prepared inputs, in the order of the rows: probabilities [N, C] or values [N]."""
 
@@ -50,14 +56,27 @@ class Predictor(Protocol):
         """The same model in float64 where it can compute in that, else this one."""
 
 
+@runtime_checkable
+class ModulePredictor(Predictor, Protocol):
+    """A trained nn.Module, and the tensors that enter it."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The module, in evaluation mode."""
+
+    def tensors(self, examples: Examples) -> tuple[Tensor, ...] | Mapping[str, Tensor]:
+        """What the module takes for `examples` as one batch: `module(*tensors)`, or `module(**tensors)` by name."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """One engine: the module of its functions `run` and `restore`, and what it can be asked.
 
     `preload` says that its workers are forked from the server that has torch imported; `refuses` names the keys of `train`
-    that mean nothing to it. `no_steps` says why it cannot train for a number of steps or on a few batches, empty where it can;
-    `cannot_do` holds the other jobs that it cannot do, with the reason. `trainer` names what takes the arguments that stand
-    beside `engine: {use: …}`, empty where nothing does.
+    that mean nothing to it. `no_steps` says why it cannot train for a number of steps or on a few batches, `no_repeat` why it
+    cannot train once more, empty where it can; `cannot_do` holds the other jobs that it cannot do, with the reason. `trainer`
+    names what takes the arguments that stand beside `engine: {use: …}`, empty where nothing does. `kind` is that of its models: an nn.Module (its predictor is a
+    `ModulePredictor`), an estimator, or the team's `own`, which the team's code alone can export.
     """
 
     name: str
@@ -65,14 +84,16 @@ class Engine:
     preload: bool
     refuses: frozenset[str] = frozenset()
     no_steps: str = ""
+    no_repeat: str = ""
     cannot_do: Mapping[type[Any], str] = field(default_factory=dict)
     trainer: str = ""
+    kind: Literal["module", "estimator", "own"] = "module"
 
     def cannot(self, job: Job) -> str:
         """Why this engine cannot do `job`; empty where it can."""
         match job:
-            case Train(batches=None, steps=None):
-                return ""
+            case Train(batches=None, steps=None, fresh=fresh):
+                return self.no_repeat if fresh else ""
             case Train():
                 return self.no_steps
             case _:
@@ -90,6 +111,12 @@ class Engine:
         restore: Callable[[Train, Work], Predictor] = import_module(self.module).restore
         return restore
 
+    @property
+    def initial(self) -> Callable[[Work], Predictor] | None:
+        """Gives the model before the training; None where the engine has none."""
+        initial: Callable[[Work], Predictor] | None = getattr(import_module(self.module), "initial", None)
+        return initial
+
 
 _OF_THE_LOOP = frozenset(
     {"loss", "optimizer", "schedule", "epochs", "steps", "batch_size", "accumulate", "clip_norm"}
@@ -98,7 +125,12 @@ _OF_THE_LOOP = frozenset(
 )
 
 _NO_TEXTS = "its model embeds no texts; the engine sentence_transformers does"
-_NOT_OF_EMBEDDING: Mapping[type[Any], str] = {Embed: _NO_TEXTS, EvaluateTask: _NO_TEXTS}
+_NOT_OF_EMBEDDING: Mapping[type[Any], str] = {Embed: _NO_TEXTS}
+
+
+_OF_THE_OPTIMIZER = frozenset({"optimizer", "schedule", "ema", "freeze"})
+_OF_THE_CORE = frozenset({"compile", "channels_last", "workers", "timeout", "checkpoint"})
+_NOT_OF_TRAINER = _OF_THE_CORE | {"sampler", "ema"}
 
 
 def _whole_fits(resume: str, gradients: str) -> Mapping[type[Any], str]:
@@ -124,6 +156,8 @@ ENGINES.add(
             ),
             CountCost: "an estimator of scikit-learn has no layers to count",
         },
+        trainer="the fit of the estimator",
+        kind="estimator",
     ),
 )
 ENGINES.add(
@@ -134,9 +168,77 @@ ENGINES.add(
         preload=True,
         refuses=_OF_THE_LOOP,
         no_steps="the team's own fit decides its batches; a recipe with training_step and loss can be asked",
-        cannot_do=_whole_fits(
-            "the team's own fit cannot be interrupted; a recipe with training_step can be",
-            "the team's own fit hides its steps; a recipe with training_step and loss can be asked",
-        ),
+        cannot_do={
+            **_whole_fits(
+                "the team's own fit cannot be interrupted; a recipe with training_step can be",
+                "the team's own fit hides its steps; a recipe with training_step and loss can be asked",
+            ),
+            Serve: "its `predict` takes prepared inputs, and is what the metrics are computed from",
+        },
+        kind="own",
+    ),
+)
+_TRAINED = "the model is trained already"
+ENGINES.add(
+    "trained",
+    Engine(
+        "trained",
+        "pytest_mlspec.engines.trained",
+        preload=True,
+        refuses=(_OF_THE_LOOP | {"seeds"}) - {"loss", "device"},
+        no_steps=_TRAINED,
+        no_repeat=_TRAINED,
+        cannot_do={**_whole_fits(_TRAINED, _TRAINED), ConstantLoss: _TRAINED},
+    ),
+)
+_STEPS_OF_TEXTS = "the steps are taken by the trainer of sentence-transformers, which does much else between them"
+ENGINES.add(
+    "sentence_transformers",
+    Engine(
+        "sentence_transformers",
+        "pytest_mlspec.engines.sentence_transformers",
+        preload=True,
+        refuses=_OF_THE_CORE | {"shuffle", "sampler", "ema"},
+        cannot_do={TraceMemory: _STEPS_OF_TEXTS, GradientFlow: _STEPS_OF_TEXTS},
+        trainer="sentence_transformers.SentenceTransformerTrainingArguments",
+    ),
+)
+ENGINES.add(
+    "lightning",
+    Engine(
+        "lightning",
+        "pytest_mlspec.engines.lightning",
+        preload=True,
+        refuses=_OF_THE_OPTIMIZER | _OF_THE_CORE,
+        cannot_do={
+            **_NOT_OF_EMBEDDING,
+            TraceMemory: "its steps are taken by Lightning, which does much else between them",
+        },
+        trainer="lightning.Trainer",
+    ),
+)
+ENGINES.add(
+    "transformers",
+    Engine(
+        "transformers",
+        "pytest_mlspec.engines.transformers",
+        preload=True,
+        refuses=_NOT_OF_TRAINER,
+        cannot_do={
+            **_NOT_OF_EMBEDDING,
+            TraceMemory: "its steps are taken by the Trainer, which does much else between them",
+        },
+        trainer="transformers.TrainingArguments",
+    ),
+)
+ENGINES.add(
+    "keras",
+    Engine(
+        "keras",
+        "pytest_mlspec.engines.keras",
+        preload=True,
+        refuses=_OF_THE_OPTIMIZER | _OF_THE_CORE | {"loss", "accumulate", "clip_norm", "precision"},
+        cannot_do={**_NOT_OF_EMBEDDING, TraceMemory: "its steps are taken by Keras, which does much else between them"},
+        trainer="Model.fit",
     ),
 )

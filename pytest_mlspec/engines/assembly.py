@@ -137,9 +137,10 @@ class Assembly:
         rows = self.examples.take(torch.cat(batches).numpy())
         return replace(self, examples=rows, settings=settings, batches=len(batches))
 
-    def new_model(self, seed: int) -> nn.Module:
-        """A new model on the device, from generators seeded with `seed`."""
-        seed_everything(seed)
+    def new_model(self, seed: int, *, seeded: bool = True) -> nn.Module:
+        """A new model on the device, from generators seeded with `seed`; from them as they stand with `seeded` false."""
+        if seeded:
+            seed_everything(seed)
         return self._build_model()
 
     def new_state(self, seed: int, *, seeded: bool = True) -> State:
@@ -214,7 +215,7 @@ def assemble(work: Work, *, steps: int | None = None) -> Assembly:
     scale = _target_scale(work.spec, examples)
     if scale is not None:
         examples = replace(examples, splits={name: scale.applied(rows) for name, rows in examples.splits.items()})
-    training = balanced(training, examples)
+    training = _with_names_of_logits(balanced(training, examples))
     declared = declared_loss(training, work.recipe, examples, scale=scale)
     trained_on = training_examples(examples, work.spec)
     return Assembly(
@@ -239,6 +240,13 @@ def _with_loss(work: Work, declared: Declared) -> Recipe:
     column = (spec.data and spec.data.target) or ""
     ignored = declared.arguments.get("ignore_index")
     return replace(recipe, labels=Labels(declared.name, declared.classes, ignored=ignored, column=column))
+
+
+def _with_names_of_logits(training: Training) -> Training:
+    """`training` with what is frozen by its name in the module that answers with logits: one that holds the team's model."""
+    if training.engine.use != "transformers" or not training.freeze:
+        return training
+    return training.model_copy(update={"freeze": tuple(f"model.{name}" for name in training.freeze)})
 
 
 def _target_scale(spec: Spec, prepared: Prepared) -> TargetScale | None:

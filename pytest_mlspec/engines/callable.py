@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mlspec.engines import predictions
+from pytest_mlspec.engines.fit_cost import whole_fit_cost
 from pytest_mlspec.engines.generators import perturb_generators, seed_generators, seed_of, torch_is_installed
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
@@ -77,6 +78,7 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
         seconds=fitted.seconds,
         hash_seed=os.environ.get("PYTHONHASHSEED", ""),
         predictions=kind,
+        cost=whole_fit_cost(),
     )
     return Result(evidence, predictions.as_arrays(predicted))
 

@@ -30,6 +30,7 @@ from pytest_mlspec.engines.target_scale import TargetScale
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.language.spec import Training
 from pytest_mlspec.language.task import TASKS
+from pytest_mlspec.language.trainer import LABEL_SMOOTHING
 from pytest_mlspec.recipe.protocol import Prepared, Recipe
 from pytest_mlspec.recipe.unsupervised import vocabulary_of
 from pytest_mlspec.training.batches import Batch
@@ -173,6 +174,8 @@ def declared_loss(
         name = ""
     elif training.loss is not None:
         name, arguments = training.loss.use, training.loss.arguments
+    elif name == "cross_entropy" and training.engine.arguments.get(LABEL_SMOOTHING):
+        arguments = {"label_smoothing": training.engine.arguments[LABEL_SMOOTHING]}
     targets = prepared.splits["train"].targets
     match recipe.task:
         case "reconstruction":

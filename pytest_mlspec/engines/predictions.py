@@ -7,6 +7,9 @@
     clusters        [N], the number of the cluster                         that of `clusters.py`
     tokens          [N, L - 1, 2], as `own_targets.py` says                the declared one
 
+Beside probabilities, `labels/<split>` [N] holds the decisions of an estimator that need not be the most probable class; beside
+labels, `scores/<split>` [N, C] what its `decision_function` ranks the rows by.
+
 Shape letters: N rows, C classes, L positions of a text.
 """
 
@@ -23,6 +26,9 @@ from pytest_mlspec.errors import RecipeError, TrainingError
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["probabilities", "labels", "values", "clusters", "tokens"]
+
+LABELS, SCORES = "labels", "scores"
+"""Before the name of a split: what is stored beside its predictions."""
 
 START_NOTE = "the loss before training is that of the best constant prediction"
 """What an engine notes that sees no model before its fit."""

@@ -70,6 +70,13 @@ def restore(job: Train, work: Work) -> TorchPredictor:
         return TorchPredictor(module.eval(), assembly)
 
 
+def initial(work: Work) -> TorchPredictor:
+    """The model before the training, in evaluation mode."""
+    with from_outside("the model", key="model"):
+        assembly = assemble(work)
+        return TorchPredictor(assembly.new_model(work.spec.train.seed).eval(), assembly)
+
+
 @dataclass(frozen=True)
 class TorchPredictor:
     """A trained model and the way of rows into it. `dtype` is the precision of its parameters and inputs."""
@@ -77,6 +84,11 @@ class TorchPredictor:
     module: nn.Module
     assembly: Assembly
     dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def model(self) -> nn.Module:
+        """The module, in evaluation mode."""
+        return self.module
 
     def __call__(self, inputs: Inputs) -> FloatArray:
         """Probabilities [N, C], values [N, …] or tokens [N, L - 1, 2] for prepared inputs."""
@@ -92,6 +104,11 @@ class TorchPredictor:
         """What the module itself returns for `examples` as one batch: logits, where the loss takes those."""
         outputs = self._forward(self._batch(examples)).cpu()
         return (outputs if outputs.dtype == torch.float64 else outputs.float()).numpy()
+
+    def tensors(self, examples: Examples) -> tuple[Tensor, ...] | Mapping[str, Tensor]:
+        """What the module takes for `examples` as one batch: one tensor, or several by name."""
+        inputs = _cast(self._batch(examples), getattr(torch, self.dtype)).inputs
+        return inputs if isinstance(inputs, dict) else (inputs,)
 
     def precise(self) -> TorchPredictor:
         """The same model in double precision; this one, where it cannot compute in that."""

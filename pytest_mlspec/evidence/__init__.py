@@ -13,7 +13,7 @@ from __future__ import annotations
 from pytest_mlspec.evidence.array import Array
 from pytest_mlspec.evidence.data import DataProfile, Leaks, Mixed, Relation, SplitProfile, Telling
 from pytest_mlspec.evidence.deployment import Difference, Exported, MemoryTrace, ModelCost, Parity, Served, Timing
-from pytest_mlspec.evidence.embeddings import Geometry, TaskScore
+from pytest_mlspec.evidence.embeddings import Geometry, SubsetScore, TaskScore
 from pytest_mlspec.evidence.extension import Measured
 from pytest_mlspec.evidence.model import (
     ConstantPrediction,
@@ -52,6 +52,7 @@ __all__ = [
     "SeedRuns",
     "Served",
     "SplitProfile",
+    "SubsetScore",
     "TaskScore",
     "Telling",
     "Timing",

@@ -15,15 +15,16 @@ from pytest_mlspec.evidence.array import Array
 class Cost:
     """What a training took of its machine: figures of this one run.
 
-    `rows` counts every row of every step, `rows_per_second` over the time of the steps. `phase_seconds` is the time of `fetch`
+    `rows` counts every row of every step, `rows_per_second` over the time of the steps; both are None for an engine that fits a
+    model as a whole. `phase_seconds` is the time of `fetch`
     and `evaluation`, and of `forward and backward` and `update` as estimated from sampled steps (of both as `steps`, where too
     few were). `peak_memory` is the largest resident memory of the job, `peak_device_memory` the most that torch held on a GPU,
     in bytes. `utilisation` is the share of time in which the GPU was busy; None where nothing tells, and
     `utilisation_missing` says why.
     """
 
-    rows: int
-    rows_per_second: float
+    rows: int | None
+    rows_per_second: float | None
     phase_seconds: Mapping[str, float]
     peak_memory: int
     peak_device_memory: int | None = None
@@ -40,8 +41,8 @@ class TrainingRun:
     before the first step and at the end. `weights_digest` is the SHA-256 of every parameter and buffer, empty where the
     engine has none that can be read; `predictions_digest` that of the outputs on all splits. `examples_digest` is that of
     the prepared data it was trained on. `parameters` counts trainable scalars. `predictions` says what the stored ones are:
-    `probabilities`, `values`, `clusters`, `tokens`, or `labels`, certain ones of an estimator that gives no probabilities;
-    their arrays stand in `engines/predictions.py`. `skipped_steps` counts
+    `probabilities`, `values`, `clusters`, `tokens`, `embeddings` (whose digest alone is kept), or `labels`, certain ones of an
+    estimator that gives no probabilities; their arrays stand in `engines/predictions.py`. `skipped_steps` counts
     the steps of an fp16 training that the scaler left out; `update_ratio_U` is |update| / |weights| of the steps
     `update_step_U`, counted from 0, that were looked at more closely.
     """

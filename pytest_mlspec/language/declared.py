@@ -85,6 +85,15 @@ def read_one(
     return changed[0]
 
 
+def declare(data: Mapping[str, Any], *, root: Path, at: Place) -> Declared:
+    """The spec that plain `data` hold, written at `at`; raises SpecError with every mistake in it."""
+    problems: list[Problem] = []
+    declared = list(_declared(load.Document(at.path, dict(data), {(): at}), problems, root=root, folder=root))
+    if problems:
+        raise SpecError(dict.fromkeys(problems))
+    return declared[0]
+
+
 def _declared(document: Document, problems: list[Problem], *, root: Path, folder: Path) -> Iterator[Declared]:
     """The document as a spec, where it can be planned; its mistakes are added to `problems`."""
     from pytest_mlspec.language.rules import mistakes

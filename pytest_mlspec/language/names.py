@@ -1,9 +1,9 @@
 """The names of torch and scikit-learn that a spec may use, with the arguments that each takes, as plain tables.
 
-Torch's things go by the snake_case form of torch's own name and take torch's own arguments; scikit-learn's estimators go
-by their class name. Left out: what no spec can write (functions, tensors, other schedulers), what picks an implementation
-and not a result (`fused`, `foreach`, `capturable`), optimisers that need a closure (LBFGS), sparse gradients (SparseAdam) or
-matrices alone (Muon), losses of more than two tensors, as of pairs and triples. Those are written as functions of one's own.
+Torch's things go by the snake_case form of torch's own name and take torch's own arguments. Left out: what no spec can write
+(functions, tensors, other schedulers), what picks an implementation and not a result (`fused`, `foreach`, `capturable`),
+optimisers that need a closure (LBFGS), sparse gradients (SparseAdam) or matrices alone (Muon), losses of more than two tensors,
+as of pairs and triples. Those are written as functions of one's own. Estimators stand in `estimators.py`, `boosters.py`.
 Nothing is imported here; a test holds every table against the installed packages.
 """
 
@@ -200,62 +200,6 @@ SCHEDULE_ARGUMENTS = _words("warmup interval")
 """Arguments that every schedule takes: `warmup`, in optimiser steps (int) or as a share of them (float below 1), during
 which the rate rises linearly to the schedule's own; `interval`, `step` or `epoch`."""
 
-_ESTIMATORS_BY_MODULE = {
-    "sklearn.calibration": "CalibratedClassifierCV",
-    "sklearn.compose": "TransformedTargetRegressor",
-    "sklearn.cross_decomposition": "CCA PLSCanonical PLSRegression",
-    "sklearn.discriminant_analysis": "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis",
-    "sklearn.dummy": "DummyClassifier DummyRegressor",
-    "sklearn.ensemble": "AdaBoostClassifier AdaBoostRegressor BaggingClassifier BaggingRegressor ExtraTreesClassifier"
-    " ExtraTreesRegressor GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier"
-    " HistGradientBoostingRegressor RandomForestClassifier RandomForestRegressor",
-    "sklearn.gaussian_process": "GaussianProcessClassifier GaussianProcessRegressor",
-    "sklearn.isotonic": "IsotonicRegression",
-    "sklearn.kernel_ridge": "KernelRidge",
-    "sklearn.linear_model": "ARDRegression BayesianRidge ElasticNet ElasticNetCV GammaRegressor HuberRegressor Lars"
-    " LarsCV Lasso LassoCV LassoLars LassoLarsCV LassoLarsIC LinearRegression LogisticRegression LogisticRegressionCV"
-    " MultiTaskElasticNet MultiTaskElasticNetCV MultiTaskLasso MultiTaskLassoCV OrthogonalMatchingPursuit"
-    " OrthogonalMatchingPursuitCV Perceptron PoissonRegressor QuantileRegressor RANSACRegressor Ridge RidgeCV"
-    " RidgeClassifier RidgeClassifierCV SGDClassifier SGDRegressor TheilSenRegressor TweedieRegressor",
-    "sklearn.naive_bayes": "BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB",
-    "sklearn.neighbors": "KNeighborsClassifier KNeighborsRegressor NearestCentroid RadiusNeighborsClassifier"
-    " RadiusNeighborsRegressor",
-    "sklearn.neural_network": "MLPClassifier MLPRegressor",
-    "sklearn.semi_supervised": "LabelPropagation LabelSpreading SelfTrainingClassifier",
-    "sklearn.svm": "LinearSVC LinearSVR NuSVC NuSVR SVC SVR",
-    "sklearn.tree": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor",
-}
-
-ESTIMATORS: Mapping[str, str] = {
-    name: module for module, names in _ESTIMATORS_BY_MODULE.items() for name in names.split()
-}
-"""Class name to module, for each classifier and regressor that is made without a required argument."""
-
-_CLUSTERERS_BY_MODULE = {
-    "sklearn.cluster": "AffinityPropagation Birch BisectingKMeans KMeans MeanShift MiniBatchKMeans",
-    "sklearn.mixture": "BayesianGaussianMixture GaussianMixture",
-}
-
-CLUSTERERS: Mapping[str, str] = {
-    name: module for module, names in _CLUSTERERS_BY_MODULE.items() for name in names.split()
-}
-"""Class name to module, for each clusterer that can tell the cluster of a row it was not fitted on."""
-
-CLUSTERERS_OF_SEEN_ROWS = _words(
-    "AgglomerativeClustering DBSCAN FeatureAgglomeration HDBSCAN OPTICS SpectralBiclustering SpectralClustering"
-    " SpectralCoclustering"
-)
-"""The clusterers that cannot: held-out rows would have no cluster."""
-
-RECONSTRUCTORS: Mapping[str, str] = dict.fromkeys(
-    sorted(_words("FastICA IncrementalPCA KernelPCA MiniBatchNMF MiniBatchSparsePCA NMF PCA SparsePCA TruncatedSVD")),
-    "sklearn.decomposition",
-)
-"""Class name to module, for the transformers that can give back what they were given: `inverse_transform`."""
-
-ESTIMATORS_OF_TASK: Mapping[str, Mapping[str, str]] = {"clustering": CLUSTERERS, "reconstruction": RECONSTRUCTORS}
-"""The estimators of the tasks without a target; those of all others are `ESTIMATORS`."""
-
 AUGMENTATIONS: Mapping[str, AugmentationName] = {
     "random_crop": AugmentationName(_words("padding fill padding_mode"), _words("padding")),
     "random_erasing": AugmentationName(_words("p scale ratio value")),
@@ -297,6 +241,7 @@ PREPARATIONS: Mapping[str, PreparationName] = {
     "ids": PreparationName("categories", _words("min_frequency")),
     "dates": PreparationName("dates", _words("parts cyclic format")),
     "tokenize": PreparationName("texts", _words("kind length vocabulary min_frequency lowercase ngrams buckets file")),
+    "tokenizer": PreparationName("texts", _words("path name revision length")),
     "tfidf": PreparationName("texts", _OF_COUNTS | _words("norm use_idf smooth_idf sublinear_tf"), "TfidfVectorizer"),
     "count": PreparationName("texts", _OF_COUNTS, "CountVectorizer"),
     "images": PreparationName("images", _words("mean std shape channels")),

@@ -224,15 +224,21 @@ class Training(Node):
 
 
 class MtebTask(Node):
-    """Where the data of a task of MTEB lie, and which they are.
+    """Where the data of a task of MTEB lie, which of them are evaluated, and what the task is.
 
-    `data` is a folder of the project, by default the hub; `revision` pins the data on the hub. `use` is the import path of a
-    task of the team's own.
+    `data` is a folder of the project, or the import path of a function that gives one; by default the hub. `revision` is the
+    commit of the data on the hub; by default the one that mteb pins. A task of the team's own is `use`, the import path of a
+    subclass of mteb's `AbsTask`, or a `type` with its `data`. `columns` names the columns of files by what the task calls them.
+    `splits` and `subsets` (most often languages) leave out the others.
     """
 
     data: Text | None = None
     revision: Text | None = None
     use: Text | None = None
+    type: Literal["classification", "clustering", "pair_classification", "retrieval", "sts"] | None = None
+    columns: Mapping[Text, Text] = Field(default_factory=dict)
+    splits: Texts = ()
+    subsets: Texts = ()
 
 
 class RecipeUse(Node):

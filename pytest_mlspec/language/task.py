@@ -32,15 +32,17 @@ class TaskFacts:
         return self.target == "needed"
 
 
-_ALL = ("torch", "sklearn", "callable")
+_ALL = ("torch", "trained", "sklearn", "callable", "lightning", "keras")
 
 TASKS: Mapping[str, TaskFacts] = {
-    "binary": TaskFacts("needed", _ALL, "cross_entropy", classes=True),
-    "multiclass": TaskFacts("needed", _ALL, "cross_entropy", classes=True),
-    "regression": TaskFacts("needed", _ALL, "mse"),
+    "binary": TaskFacts("needed", (*_ALL, "transformers"), "cross_entropy", classes=True),
+    "multiclass": TaskFacts("needed", (*_ALL, "transformers"), "cross_entropy", classes=True),
+    "regression": TaskFacts("needed", (*_ALL, "transformers"), "mse"),
     "reconstruction": TaskFacts("none", _ALL, "mse"),
     "clustering": TaskFacts("optional", ("sklearn",), classes=True),
-    "language_model": TaskFacts("none", ("torch",), "cross_entropy"),
+    "language_model": TaskFacts("none", ("torch", "transformers"), "cross_entropy"),
+    # its columns have roles, and its losses a table of their own: `embedding.py`
+    "embedding": TaskFacts("none", ("sentence_transformers",)),
 }
 """Every task by name."""
 

@@ -1,7 +1,8 @@
 """The best constant prediction: what a model that learns nothing from its inputs can reach, in units of the recipe's loss.
 
-The engine torch minimises that loss over one output. The others declare no loss, and the answer is known: the class shares,
-the commonest class, or the mean (`engines/predictions.py`), or one cluster; and so it is for a language model.
+The engines of modules measure a declared loss, which is minimised over one output. The others have none, and the answer is
+known: the class shares, the commonest class, or the mean (`engines/predictions.py`), or one cluster; and so it is for a language
+model.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from pytest_mlspec.recipe.work import Result, Work
 
 def fit_constant(job: ConstantLoss, work: Work) -> Result:
     """The constant that fits the training rows best, and its loss on every split."""
-    if work.spec.train.engine.use != "torch":
+    engine = ENGINES.find(work.spec.train.engine.use)
+    if work.recipe.task == "embedding":
+        return Result(import_module(engine.module).constant_prediction(work))
+    if engine.kind != "module":
         return Result(_known(work))
     is_known = work.recipe.task == "language_model" and "loss" not in work.recipe.given
     return Result(_unigram(work) if is_known else _minimised(work))

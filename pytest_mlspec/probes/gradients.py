@@ -1,27 +1,31 @@
 """What optimiser steps do to every parameter: the gradient that reaches it, how far it moves, and what it does not forget.
 
-The steps are those of the loop (`take_step`, with the team's own `training_step`) on the first batches of a new training.
+The steps are the first of a new training: those of the loop (`take_step`, with the team's own `training_step`), or those that an
+engine with a trainer of its own takes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import count, islice
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
+from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.engines.assembly import Assembly, assemble
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.errors import MeasurementError
 from pytest_mlspec.evidence import Gradients, ParameterGradient
 from pytest_mlspec.jobs import GradientFlow
 from pytest_mlspec.recipe.work import Result, Work
-from pytest_mlspec.training.batches import Batch, Source
+from pytest_mlspec.training.batches import Batch, Source, Step
 from pytest_mlspec.training.parameters import frozen_names
 from pytest_mlspec.training.state import State
 from pytest_mlspec.training.step import take_step
@@ -38,11 +42,27 @@ def gradient_flow(job: GradientFlow, work: Work) -> Result:
     """Measures a few steps from initialisation; raises MeasurementError where two equal steps do not give equal results."""
     with from_outside("the probe of gradients", key="model"):
         assembly = _at_least(assemble(work), _STEPS)
-        steps = _Steps(assembly, assembly.source(assembly.examples), work.spec.train.seed).settled()
-        parameters = _flow(steps)
+        order = assembly.settings.order(len(assembly.examples), work.spec.train.seed)
+        first = list(islice((step for epoch in count() for step in order.steps(epoch)), _STEPS))
+        steps: Steps
+        if work.spec.train.engine.use == "torch":
+            steps = _Steps(assembly, assembly.source(assembly.examples), work.spec.train.seed, first).settled()
+        else:
+            steps = _OfEngine(work)
+        parameters = _flow(steps, assembly.training.freeze)
         poisoned, name = _effect_of_leftovers(steps)
-    rows = sum(len(index) for step in steps.indices(_STEPS) for index in step)
+    rows = sum(len(index) for step in first for index in step)
     return Result(Gradients(parameters, poisoned, name, rows, _STEPS, assembly.device.name))
+
+
+Look = Callable[[nn.Module], None]
+
+
+class Steps(Protocol):
+    """The first steps of a training, which can be taken again and again."""
+
+    def walk(self, begin: Look, after_step: Look) -> None:
+        """Takes them with a new model and equal random states; `begin` sees it before, `after_step` after each of them."""
 
 
 def _at_least(assembly: Assembly, steps: int) -> Assembly:
@@ -53,11 +73,12 @@ def _at_least(assembly: Assembly, steps: int) -> Assembly:
 
 @dataclass(frozen=True)
 class _Steps:
-    """The first steps of a training."""
+    """Those of the loop, on the rows `first`."""
 
     assembly: Assembly
     source: Source
     seed: int
+    first: list[Step]
     scale: float | None = None
 
     def settled(self) -> _Steps:
@@ -75,16 +96,19 @@ class _Steps:
 
     def _all_taken(self, scale: float) -> bool:
         state = replace(self, scale=scale).new_state()
-        return all(self.take(state, batches) for batches in self.batches(_STEPS))
+        return all(self.take(state, batches) for batches in self.batches())
 
-    def indices(self, number: int) -> Iterator[tuple[Tensor, ...]]:
-        """The row numbers of the micro-batches of the first `number` steps."""
-        order = self.assembly.settings.order(len(self.source), self.seed)
-        return islice((step for epoch in count() for step in order.steps(epoch)), number)
+    def walk(self, begin: Look, after_step: Look) -> None:
+        """Takes the steps."""
+        state = self.new_state()
+        begin(state.model)
+        for batches in self.batches():
+            self.take(state, batches)
+            after_step(state.model)
 
-    def batches(self, number: int) -> Iterator[list[Batch]]:
-        """The micro-batches of the first `number` steps."""
-        return ([self.source.fetch(index) for index in step] for step in self.indices(number))
+    def batches(self) -> Iterator[list[Batch]]:
+        """The micro-batches of each step."""
+        return ([self.source.fetch(index) for index in step] for step in self.first)
 
     def new_state(self) -> State:
         """A training at its beginning, with the generators as they then are."""
@@ -111,39 +135,53 @@ class _Steps:
         return bool(result.gradient_norm.isfinite())
 
 
-def _flow(steps: _Steps) -> tuple[ParameterGradient, ...]:
+@dataclass(frozen=True)
+class _OfEngine:
+    """Those that the engine's own trainer takes."""
+
+    work: Work
+
+    def walk(self, begin: Look, after_step: Look) -> None:
+        """Takes the steps."""
+        engine = import_module(ENGINES.find(self.work.spec.train.engine.use).module)
+        engine.take_steps(self.work, _STEPS, begin=begin, after_step=after_step)
+
+
+def _flow(steps: Steps, freeze: tuple[str, ...]) -> tuple[ParameterGradient, ...]:
     """The largest gradient of each parameter and its largest distance from the start, over the first steps."""
-    state = steps.new_state()
-    parameters = dict(state.model.named_parameters())
-    start = _tensors(state.model)
+    models: list[nn.Module] = []
+    start: dict[str, Tensor] = {}
     norms: dict[str, float] = {}
-    changes = dict.fromkeys(parameters, 0.0)
+    changes: dict[str, float] = {}
 
     def record(name: str, gradient: Tensor) -> None:
         norms[name] = _larger(norms.get(name, 0.0), _norm(gradient))
 
-    # A hook sees the gradient as backward delivers it, before a step that clears at its end takes it away.
-    hooks = [
-        parameter.register_hook(partial(record, name))  # type: ignore[no-untyped-call]
-        for name, parameter in parameters.items()
-        if parameter.requires_grad
-    ]
-    for batches in steps.batches(_STEPS):
-        steps.take(state, batches)
-        for name, parameter in parameters.items():
+    def begin(model: nn.Module) -> None:
+        models.append(model)
+        start.update(_tensors(model))
+        for name, parameter in model.named_parameters():
+            changes[name] = 0.0
+            if parameter.requires_grad:
+                # A hook sees the gradient as backward delivers it, before a step that clears at its end takes it away.
+                parameter.register_hook(partial(record, name))  # type: ignore[no-untyped-call]
+
+    def after_step(model: nn.Module) -> None:
+        for name, parameter in model.named_parameters():
             changes[name] = _larger(changes[name], _difference(parameter, start[name]))
-    for hook in hooks:
-        hook.remove()
-    frozen = frozen_names(state.model, steps.assembly.training.freeze)
+
+    steps.walk(begin, after_step)
+    [model] = models
+    frozen = frozen_names(model, freeze)
     return tuple(
         ParameterGradient(
             name, parameter.numel(), parameter.requires_grad, norms.get(name), changes[name], frozen=name in frozen
         )
-        for name, parameter in parameters.items()
+        for name, parameter in model.named_parameters()
     )
 
 
-def _effect_of_leftovers(steps: _Steps) -> tuple[float, str]:
+def _effect_of_leftovers(steps: Steps) -> tuple[float, str]:
     """How far gradients left over from the steps before carry the next ones, and the tensor that they carry furthest.
 
     What a step leaves in `.grad` is replaced by a large constant, after every step: some clear in each second one only. A
@@ -165,16 +203,19 @@ def _effect_of_leftovers(steps: _Steps) -> tuple[float, str]:
     return (effect, furthest) if effect > _ABOVE_NOISE * noise else (0.0, "")
 
 
-def _several_steps(steps: _Steps, *, poison: float | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _several_steps(steps: Steps, *, poison: float | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The tensors of a new model at the start and after the steps, with `poison` in every gradient that one leaves."""
-    state = steps.new_state()
-    start = _tensors(state.model)
-    for batches in steps.batches(_STEPS):
-        steps.take(state, batches)
-        for parameter in state.model.parameters():
+    start: dict[str, Tensor] = {}
+    end: dict[str, Tensor] = {}
+
+    def after_step(model: nn.Module) -> None:
+        end.update(_tensors(model))
+        for parameter in model.parameters():
             if poison is not None and parameter.grad is not None and parameter.grad.any():
                 parameter.grad = torch.full_like(parameter, poison)
-    return start, _tensors(state.model)
+
+    steps.walk(lambda model: start.update(_tensors(model)), after_step)
+    return start, end
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

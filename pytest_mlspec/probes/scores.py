@@ -35,14 +35,14 @@ _SHOWN_VALUES = 20
 
 def score(job: Scores, work: Work) -> Result:
     """The score of every request, and which classes are confused most on each split."""
-    bench = _Bench(work, work.prepared, work.needed[job.of], job.of.fold)
+    bench = Bench(work, work.prepared, work.needed[job.of], job.of.fold)
     scores = {request.key: bench.score(request) for request in job.requests}
     return Result(ScoreTable(scores, bench.confused()))
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """What the metrics are computed from."""
+class Bench:
+    """What the metrics are computed from: the prepared rows, and the predictions that `stored` holds."""
 
     work: Work
     prepared: Prepared
@@ -93,7 +93,18 @@ class _Bench:
         run = self.stored.evidence
         assert isinstance(run, TrainingRun)
         _demand_finite(outputs, self._shape(examples, run.predictions), split, examples)
-        return as_predictions(outputs, run.predictions, examples.inputs)
+        beside = {name: self._beside(name, split, len(examples)) for name in ("labels", "scores")}
+        return as_predictions(outputs, run.predictions, examples.inputs, **beside)
+
+    def _beside(self, name: str, split: str, rows: int) -> NumpyArray | None:
+        """An array [N, …] that some engines store beside the predictions on a split."""
+        try:
+            found = self.stored.array(f"{name}/{split}")
+        except StoreError:
+            return None
+        if len(found) != rows:
+            raise MeasurementError(f"{len(found)} {name} are stored for the {rows} rows of split {split}")
+        return found
 
     def _shape(self, examples: Examples, kind: str) -> tuple[int, ...]:
         """The shape of predictions for `examples`."""
@@ -106,6 +117,17 @@ class _Bench:
                 return (len(examples), *examples.targets.shape[1:])
             case _:
                 return (len(examples), len(self.prepared.classes))
+
+    @cached_property
+    def positive(self) -> int:
+        """The number of the class that a binary metric counts: the declared one, or the last."""
+        task, classes = self.work.spec.task, self.prepared.classes
+        if task is None or task.positive is None:
+            return len(classes) - 1
+        label = label_text(task.positive)
+        if label not in classes:
+            raise MeasurementError(f"there is no class {label!r}", advice=did_you_mean(label, classes))
+        return classes.index(label)
 
     @cached_property
     def _raw_rows(self) -> Mapping[str, Rows]:
@@ -143,13 +165,9 @@ class _Bench:
 
     def _class_number(self, request: MetricRequest) -> int:
         """The class that a metric of one class counts: the one asked for, the positive one, or the last."""
-        classes = self.prepared.classes
-        task = self.work.spec.task
-        label = request.class_label
-        if label is None and task is not None and task.positive is not None:
-            label = label_text(task.positive)
+        classes, label = self.prepared.classes, request.class_label
         if label is None:
-            return len(classes) - 1
+            return self.positive
         if label not in classes:
             raise MeasurementError(f"there is no class {label!r}", advice=did_you_mean(label, classes))
         return classes.index(label)

@@ -12,14 +12,14 @@ A gate names a quantity as `SCOPE.NAME[SELECTOR, …]`:
     train.seconds                a measure: what a job gives, read by a function (`measures.py`)
 
     metrics.py   the metrics;  measures.py  the registry of measures;  names.py  from the name of a gate to what it measures
-    training.py  measures of a training
+    training.py  measures of a training;  export.py  of its exported forms;  latency.py  of a call;  mteb.py  of embeddings
 
 The reference in the documentation is generated from this package.
 """
 
 from __future__ import annotations
 
-from pytest_mlspec.quantities import training
+from pytest_mlspec.quantities import export, latency, mteb, resources, training
 from pytest_mlspec.quantities.measures import MEASURES, Measure, NoSelectors, Reading, Selectors, quantity
 from pytest_mlspec.quantities.metrics import CLASSIFICATION, CLUSTERING, METRICS, REGRESSION, TASKS, Metric
 from pytest_mlspec.quantities.names import FOLD_KINDS, SPLITS, Quantity, check_task, known_names, parse
@@ -40,8 +40,12 @@ __all__ = [
     "Reading",
     "Selectors",
     "check_task",
+    "export",
     "known_names",
+    "latency",
+    "mteb",
     "parse",
     "quantity",
+    "resources",
     "training",
 ]

@@ -44,7 +44,8 @@ class NoSelectors(Selectors):
 class Reading:
     """What a measure found: `value` in its unit, over `n` rows or calls, and `facts` that explain it.
 
-    `missing` says why this machine or this model cannot give it: the claim is then skipped with that reason, never passed.
+    `advice` is the next step where the gate is red. `missing` says why this machine or this model cannot give it: the claim is
+    then skipped with that reason, never passed.
     """
 
     value: float | None
@@ -52,6 +53,7 @@ class Reading:
     facts: tuple[str, ...] = ()
     device: str = ""
     missing: str = ""
+    advice: str = ""
 
 
 ReadT = TypeVar("ReadT", bound=Callable[..., Any])
@@ -81,6 +83,8 @@ class Measure:
         """What matches its name; the parts in braces are groups."""
         parts = re.split(r"\{(\w+)\}", self.name)
         texts = [f"(?P<{part}>[^.]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)]
+        if not parts[-1] and len(parts) > 1:
+            texts[-2] = f"(?P<{parts[-2]}>.+)"  # the last part may hold dots, as the name of a task does
         return re.compile("".join(texts))
 
     def select(self, given: Mapping[str, str]) -> Selectors:

@@ -36,6 +36,14 @@ class Metric:
     lowest: float = 0.0
     highest: float = 1.0
 
+    @property
+    def ranks(self) -> bool:
+        """True for a metric of the order alone, which scores of the classes tell as well as probabilities."""
+        return self.name in _OF_ORDER
+
+
+_OF_ORDER = frozenset({"average_precision", "roc_auc", "top_k_accuracy"})
+
 
 def _classification(name: str, function: str, **more: object) -> Metric:
     settings: dict[str, object] = {"tasks": CLASSIFICATION, "reads": "labels", "higher_is_better": True, **more}

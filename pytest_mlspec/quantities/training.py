@@ -1,4 +1,4 @@
-"""What a training reports of itself: its time, and the size of what it trained."""
+"""What a training reports of itself: its time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,3 @@ from pytest_mlspec.quantities.measures import NoSelectors, quantity
 def seconds(of: NoSelectors, run: TrainingRun) -> float:
     """Wall-clock time of the training, preparation left out."""
     return run.seconds
-
-
-@quantity("model.parameters", unit="parameters", higher_is_better=None)
-def parameters(of: NoSelectors, run: TrainingRun) -> float | None:
-    """Scalars that an optimiser may change."""
-    return run.parameters

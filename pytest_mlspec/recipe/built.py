@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.extensions import FITS, SOURCES
 from pytest_mlspec.language import names
+from pytest_mlspec.language.pretrained import ARGUMENTS as STARTS_FROM_PRETRAINED
+from pytest_mlspec.language.pretrained import PRETRAINED
 from pytest_mlspec.language.spec import Data, Spec, Split, Use
 from pytest_mlspec.language.task import TASKS
-from pytest_mlspec.recipe import steps, transform
+from pytest_mlspec.recipe import estimators, steps, transform
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.datasets import Datasets, datasets_of, read_once
+from pytest_mlspec.recipe.extended import source_function
 from pytest_mlspec.recipe.prepare import own
+from pytest_mlspec.recipe.pretrained import locate
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Rows
 from pytest_mlspec.recipe.resolve import resolve
 from pytest_mlspec.recipe.rows import as_loaded, as_splits
@@ -27,6 +31,9 @@ from pytest_mlspec.recipe.splitting import fold_of, split_rows
 
 # Losses of one output a row, whatever the number of classes.
 _ONE_OUTPUT = frozenset({"binary_cross_entropy_with_logits", "binary_cross_entropy", "soft_margin", "hinge_embedding"})
+
+# The engines behind which a Trainer of Hugging Face stands.
+_HUGGING_FACE = ("transformers", "sentence_transformers")
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,15 @@ def build(
         "prepare": builder.prepare,
         "build_model": builder.build_model,
     }
+    if spec.train.engine.use in ("torch", "trained", "lightning"):
+        makers |= {"loss": builder.loss}
     if spec.train.engine.use == "torch":
-        makers |= {"loss": builder.loss, "optimizer": builder.optimizer, "schedule": builder.schedule}
+        makers |= {"optimizer": builder.optimizer, "schedule": builder.schedule}
+    if spec.train.engine.use in _HUGGING_FACE:  # by name, the model's own loss and the Trainer's optimiser stand
+        train = spec.train
+        makers |= {"loss": builder.loss} if train.loss and spec.train.engine.use == "transformers" else {}
+        makers |= {"optimizer": builder.optimizer} if train.optimizer.is_path else {}
+        makers |= {"schedule": builder.schedule} if train.schedule and train.schedule.is_path else {}
     made = {name: make() for name, make in makers.items() if name not in without}
     points = {name: point for name, point in made.items() if point is not None}
     return Built(points, builder.given & points.keys())
@@ -135,11 +149,14 @@ class _Builder:
             "drop": data.drop,
             "labelled": self._supervised,
         }
-        if not source.is_path:
+        if source.use in SOURCES:
+            function = source_function(source, key=key)
+        elif not source.is_path:
             from pytest_mlspec import sources
 
             return partial(sources.load, source, root=self.root, **as_declared)
-        function = self._called(source, (), key=key)
+        else:
+            function = self._called(source, (), key=key)
 
         def read() -> Rows | dict[str, Rows]:
             found = read_once(function(**source.arguments), self.spec, key=key, name=source.use)
@@ -173,14 +190,22 @@ class _Builder:
 
     def build_model(self) -> Callable[[Prepared], Any] | None:
         model, engine = self.spec.model, self.spec.train.engine.use
-        if model is None or engine == "callable":
+        if model is None or engine == "callable" or engine in FITS:
             return None
         if model.is_path:
             make = self._called(model, (), key="model")
-            finish = partial(_as_estimator, task=self.task) if engine == "sklearn" else _as_module
+            finish = (
+                partial(_as_estimator, task=self.task) if engine == "sklearn" else partial(_as_module, engine=engine)
+            )
             return lambda prepared: finish(make(**model.arguments), model.use)
+        if model.use == PRETRAINED and engine in STARTS_FROM_PRETRAINED:
+            return lambda prepared: locate(model, root=self.root, allowed=self.allowed)
         if engine == "sklearn":
-            return lambda prepared: _estimator(model, self.task)
+            return lambda prepared: _as_estimator(
+                estimators.build(model, classes=prepared.classes, root=self.root, allowed=self.allowed),
+                model.use,
+                task=self.task,
+            )
         if model.use not in names.MODELS:
             raise RecipeError(f"unknown model {model.use!r}", key="model", advice=did_you_mean(model.use, names.MODELS))
         loss = self.spec.train.loss.use if self.spec.train.loss else default_loss(self.task)
@@ -234,7 +259,9 @@ class _Builder:
     def _steps(self) -> list[steps.MakeStep]:
         makers: list[steps.MakeStep] = []
         for use in self.spec.data.prepare if self.spec.data else (Use(use="standard"),):
-            makers += [self._users_step(use)] if use.is_path else steps.built_steps(use, root=self.root)
+            makers += (
+                [self._users_step(use)] if use.is_path else steps.built_steps(use, root=self.root, allowed=self.allowed)
+            )
         return makers
 
     def _users_step(self, use: Use) -> steps.MakeStep:
@@ -260,32 +287,19 @@ class _Builder:
         return guarded(found, key=key, name=use.use)
 
 
-def _estimator(model: Use, task: str) -> Any:
-    table = names.ESTIMATORS_OF_TASK.get(task, names.ESTIMATORS)
-    if model.use not in table:
-        raise RecipeError(f"unknown estimator {model.use!r}", key="model", advice=did_you_mean(model.use, table))
-    kind = getattr(import_module(table[model.use]), model.use)
-    known = kind().get_params(deep=False)
-    for argument in model.arguments:
-        if argument not in known:
-            advice = did_you_mean(argument, known)
-            raise RecipeError(f"{model.use} takes no argument {argument!r}", key=f"model.{argument}", advice=advice)
-    return kind(**model.arguments)
-
-
-def _as_module(model: Any, name: str) -> Any:
+def _as_module(model: Any, name: str, *, engine: str) -> Any:
     from torch import nn
 
     if not isinstance(model, nn.Module):
         raise RecipeError(
-            f"{name} gives a {type(model).__name__}, and the engine torch trains an nn.Module", key="model"
+            f"{name} gives a {type(model).__name__}, and the engine {engine} trains an nn.Module", key="model"
         )
     return model
 
 
 def _as_estimator(model: Any, name: str, *, task: str) -> Any:
     methods = ("fit", "transform", "inverse_transform") if task == "reconstruction" else ("fit", "predict")
-    if isinstance(model, type) or not all(hasattr(model, method) for method in methods):
+    if isinstance(model, type) or not all(_has(model, method) for method in methods):
         raise RecipeError(
             f"{name} gives a {type(model).__name__}, and the task {task} with the engine sklearn needs an estimator with"
             f" {', '.join(methods[:-1])} and {methods[-1]}",
@@ -295,3 +309,8 @@ def _as_estimator(model: Any, name: str, *, task: str) -> Any:
             else "",
         )
     return model
+
+
+def _has(model: Any, method: str) -> bool:
+    """True for a method that is there, or will be after the fit; a pipeline has the methods of its last step."""
+    return hasattr(model, method) or (not hasattr(model, "steps") and hasattr(type(model), method))

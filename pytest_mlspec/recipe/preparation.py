@@ -57,7 +57,7 @@ def prepare_all(recipe: Recipe, *, fold: int | None = None) -> Loaded:
     values = {name: as_values(part, name) for name, part in rows.items()} if supervised and labels is None else {}
     visible = rows if supervised else {name: without_targets(part) for name, part in rows.items()}
     fitted = recipe.fit_prepare(visible["train"])
-    found = {name: _as_examples(recipe.prepare(part, fitted), part, name) for name, part in visible.items()}
+    found = {name: as_examples(recipe.prepare(part, fitted), part, name) for name, part in visible.items()}
     _demand_same_form(found)
     classes: tuple[str, ...] = ()
     if not supervised:
@@ -72,7 +72,7 @@ def prepare_all(recipe: Recipe, *, fold: int | None = None) -> Loaded:
     return Loaded(rows, fitted, Prepared(examples, classes, digest_of(examples, classes), vocabularies, notes))
 
 
-def _as_examples(found: Any, rows: Rows, split: str) -> Examples:
+def as_examples(found: Any, rows: Rows, split: str) -> Examples:
     """What `prepare` returned for the rows of a split, checked: as many rows, in their order."""
     import numpy as np
 

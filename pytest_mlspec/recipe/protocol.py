@@ -16,6 +16,9 @@ is a plain function:
     training_step(state, batch) -> loss          may own zero_grad, backward and step; all of them or none
     fit(examples, *, seed) -> fitted             the engine callable: the team's whole loop; examples by split
     predict(fitted, inputs) -> array             the engine callable: probabilities [N, C] or values [N]
+    export(model, directory)                     writes model.onnx, model.pt2, … (`exports/`); a module is in training mode
+    predict(trained, rows) -> outputs            every other engine: the serving path, from raw rows (`serving.py`)
+    encode(model, texts) -> array [N, D]         the embeddings of texts, for tasks of MTEB
 
 Shape letters: N rows, F features, C classes.
 """
@@ -24,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -53,6 +57,8 @@ POINTS = (
     "training_step",
     "fit",
     "predict",
+    "export",
+    "encode",
 )
 
 
@@ -140,13 +146,30 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What a serving path is given: a trained model, and what production has beside it.
+
+    `model` is in evaluation mode: an nn.Module, an estimator, an encoder. `fitted` is the preparation: what `data.prepare`
+    fitted, read from its files (`fitted.inputs(rows)`), or what the recipe's own `fit_prepare` returned. `classes` are the
+    labels as text in the order of the model's outputs, empty for values. `folder` is the team's own to write its artefacts
+    to, and to load them from; it is empty at first and lasts as long as the measurement.
+    """
+
+    model: Any
+    fitted: Any
+    classes: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A pipeline, complete for its engine: every point that the engine needs is set.
 
     `given` names the points that the team's own code supplies; what is not in it is built from the spec. `task` is one of
     `language/task.py`. `loss_floor` is the lowest value that the loss can take; `fold` gives the splits of one fold.
     `datasets` opens the Datasets of a `load` that returns such; `augment` changes the images of a training batch. `labels`
-    is called with the targets of a batch and the numbers of its rows, and raises for what the loss cannot take.
+    is called with the targets of a batch and the numbers of its rows, and raises for what the loss cannot take. `predict`
+    takes what the table above says for its engine.
     """
 
     task: str
@@ -167,5 +190,7 @@ class Recipe:
     training_step: Callable[[Any, Any], Any] | None = None
     fit: Callable[..., Any] | None = None
     predict: Callable[..., Any] | None = None
+    encode: Callable[[Any, list[str]], Any] | None = None
+    export: Callable[[Any, Path], Any] | None = None
     loss_floor: float = 0.0
     notes: tuple[str, ...] = ()

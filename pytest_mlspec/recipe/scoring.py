@@ -26,11 +26,13 @@ _SUM_TOLERANCE = 1e-3
 class Predictions:
     """The predictions for some rows: `labels` [N], and `probabilities` [N, C] where the engine has them; or one of the others.
 
+    `scores` [N, C] rank the rows by each class, where an engine has those in the place of probabilities.
     `values` [N, …], `clusters` [N] with the `inputs` that fall into them, or `tokens` [N, L - 1, 2].
     """
 
     labels: NumpyArray | None = None
     probabilities: NumpyArray | None = None
+    scores: NumpyArray | None = None
     values: NumpyArray | None = None
     clusters: NumpyArray | None = None
     inputs: Inputs | None = None
@@ -47,15 +49,26 @@ class Predictions:
         return Predictions(**{part.name: taken(getattr(self, part.name)) for part in fields(self)})
 
 
-def as_predictions(outputs: NumpyArray, kind: str, inputs: Inputs) -> Predictions:
-    """Stored predictions of a `kind` (`TrainingRun.predictions`), as metrics read them."""
+def as_predictions(
+    outputs: NumpyArray,
+    kind: str,
+    inputs: Inputs,
+    *,
+    labels: NumpyArray | None = None,
+    scores: NumpyArray | None = None,
+) -> Predictions:
+    """Stored predictions of a `kind` (`TrainingRun.predictions`), as metrics read them.
+
+    `labels` [N] are the decisions where they need not be the most probable class, `scores` [N, C] what ranks the rows where
+    there are no probabilities.
+    """
     import numpy as np
 
     match kind:
         case "probabilities":
-            return Predictions(labels=outputs.argmax(axis=1), probabilities=outputs)
+            return Predictions(labels=outputs.argmax(axis=1) if labels is None else labels, probabilities=outputs)
         case "labels":
-            return Predictions(labels=outputs.argmax(axis=1))
+            return Predictions(labels=outputs.argmax(axis=1), scores=scores)
         case "clusters":
             return Predictions(clusters=outputs.astype(np.int64), inputs=inputs)
         case "tokens":
@@ -86,7 +99,9 @@ def metric_value(
         if metric.per_class:
             return _computed(metric, (targets_N == counted, predictions.labels == counted), pos_label=True)
         return _computed(metric, (targets_N, predictions.labels))
-    probabilities_NC = _probabilities(predictions, metric)
+    ranks = metric.ranks and predictions.scores is not None
+    probabilities_NC = predictions.scores if ranks else _probabilities(predictions, metric)
+    assert probabilities_NC is not None, "there are scores to rank by"
     if metric.per_class or metric.function == "brier_score_loss":
         is_counted_N = targets_N == counted
         if metric.per_class:
@@ -116,7 +131,7 @@ def _probabilities(predictions: Predictions, metric: Metric) -> NumpyArray:
     if found is None:
         raise MeasurementError(
             f"{metric.name} needs probabilities, and the model predicts labels alone",
-            advice="choose an estimator with predict_proba, or a metric of labels",
+            advice="wrap it in CalibratedClassifierCV, take an estimator with predict_proba, or gate a metric of labels",
         )
     sums_N = found.sum(axis=1, keepdims=True)
     wrong = np.flatnonzero((np.abs(sums_N - 1) > _SUM_TOLERANCE)[:, 0] | (found < 0).any(axis=1))

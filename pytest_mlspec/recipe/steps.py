@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from pytest_mlspec.recipe.prepare.frame import Frame
 from pytest_mlspec.recipe.prepare.images import Images
 from pytest_mlspec.recipe.prepare.numbers import AllNumbers, EachNumber, Log1p
 from pytest_mlspec.recipe.prepare.own import UsersStep
+from pytest_mlspec.recipe.prepare.pretrained_tokenizer import PretrainedTokenizer
 from pytest_mlspec.recipe.prepare.tokens import Tokenize
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ MakeStep = MakeNamed | Callable[[], UsersStep]
 _STANDARD = ("impute", "standardize", "one_hot")
 
 
-def built_steps(use: Use, *, root: Path = Path()) -> list[MakeNamed]:
-    """The steps that a registered name stands for; files are below `root`."""
+def built_steps(use: Use, *, root: Path = Path(), allowed: Sequence[str] = ()) -> list[MakeNamed]:
+    """The steps that a registered name stands for; files are below `root`, `allowed` are packages whose code may be named."""
     name = use.use
     if name in TRANSFORMERS:
         return [MakeNamed(use, AllNumbers)]
@@ -73,6 +74,7 @@ def built_steps(use: Use, *, root: Path = Path()) -> list[MakeNamed]:
         "ids": Ids,
         "dates": Dates,
         "tokenize": partial(Tokenize, root=root),
+        "tokenizer": partial(PretrainedTokenizer, root=root, allowed=allowed),
         "tfidf": Count,
         "count": Count,
         "images": Images,

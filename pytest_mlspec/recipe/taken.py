@@ -12,13 +12,15 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mlspec.errors import RecipeError, did_you_mean
+from pytest_mlspec.extensions import FITS
 from pytest_mlspec.language.spec import Data, Spec
 from pytest_mlspec.language.task import TASKS, facts_of, task_of
-from pytest_mlspec.recipe import built
+from pytest_mlspec.recipe import built, installed, pairs
 from pytest_mlspec.recipe.augmentation import changes
 from pytest_mlspec.recipe.calls import check_arguments, check_call, guarded
 from pytest_mlspec.recipe.datasets import datasets_of, read_once, with_datasets
-from pytest_mlspec.recipe.protocol import POINTS, Recipe
+from pytest_mlspec.recipe.extended import fit_points
+from pytest_mlspec.recipe.protocol import POINTS, Prepared, Recipe
 from pytest_mlspec.recipe.resolve import attribute, resolve, resolve_module
 from pytest_mlspec.recipe.rows import as_loaded, as_splits
 
@@ -34,58 +36,91 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "schedule": ("optimizer", "steps"),
     "training_step": ("state", "batch"),
     "fit": ("examples",),
-    "predict": ("fitted", "inputs"),
+    "predict": ("trained", "rows"),
+    "encode": ("model", "texts"),
+    "export": ("model", "directory"),
 }
+# The engine callable predicts from prepared inputs; for every other one, `predict` is the serving path.
+_ARGUMENTS_OF_CALLABLE: Mapping[str, tuple[str, ...]] = {**_ARGUMENTS, "predict": ("fitted", "inputs")}
 _KEYWORDS = {"fit": ("seed",)}
 
-_DATA = frozenset({"load", "split", "fit_prepare", "prepare"})
+_DATA = frozenset({"load", "split", "fit_prepare", "prepare", "predict", "export", "encode"})
 _POINTS_OF_ENGINE = {
     "torch": _DATA | {"collate", "build_model", "loss", "optimizer", "schedule", "training_step"},
+    "trained": _DATA | {"collate", "build_model", "loss"},
     "sklearn": _DATA | {"build_model"},
-    "callable": _DATA | {"fit", "predict"},
+    "callable": _DATA | {"fit"},
+    "lightning": _DATA | {"collate", "build_model", "loss"},
+    "keras": _DATA | {"build_model"},
+    "transformers": _DATA | {"collate", "build_model", "loss", "optimizer", "schedule"},
+    "sentence_transformers": frozenset({"load", "split", "build_model", "optimizer", "schedule", "predict", "export"}),
 }
 _NEEDED_BY_ENGINE = {
     "torch": ("load", "build_model"),
+    "trained": ("load", "build_model"),
     "sklearn": ("load", "build_model"),
     "callable": ("load", "fit", "predict"),
+    "lightning": ("load", "build_model"),
+    "keras": ("load", "build_model"),
+    "transformers": ("load", "build_model"),
+    "sentence_transformers": ("load", "build_model"),
 }
 _SPEC_KEY = {"load": "data.source", "build_model": "model"}
 
 
-def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = ()) -> Recipe:
+def resolve_recipe(spec: Spec, *, root: Path, allowed: Sequence[str] = (), given: object | None = None) -> Recipe:
     """The recipe of `spec`; imports the team's code below `root`, or from the packages `allowed`, and calls no point of it.
 
-    Raises RecipeError where a point is missing, supplied twice, or does not fit, UserCodeError where an import fails.
+    `given` holds the points of a recipe that Python has at hand, in the place of what `recipe.use` names. Raises RecipeError
+    where a point is missing, supplied twice, or does not fit, UserCodeError where an import fails.
     """
     task = task_of(spec)
     if task is None:
         raise RecipeError("what is learned cannot be told", key="task", advice=f"write `task:` {', '.join(TASKS)}")
-    taken, floor = _taken(spec, root, allowed) if spec.recipe else ({}, None)
+    installed.make_ready(spec.train.engine.use)
+    taken, floor = _taken(spec, root, allowed, given) if spec.recipe else ({}, None)
     _refuse_twice(spec, taken)
     declared = built.build(spec, task=task, root=root, allowed=allowed, without=frozenset(taken))
     points: dict[str, Any] = {**declared.points, **taken}
     engine = spec.train.engine.use
-    for name in _NEEDED_BY_ENGINE[engine]:
+    if engine in FITS:
+        points |= fit_points(spec.train.engine)
+    for name in _NEEDED_BY_ENGINE[_built_in(engine)]:
         if name not in points:
             key = _SPEC_KEY.get(name, f"recipe.{name}")
             either = f"declare `{key.partition('.')[0]}`, or " if name in _SPEC_KEY else ""
-            raise RecipeError(
-                f"the engine {engine} needs {name}", key=key, advice=f"{either}define {_signature(name)} in the recipe"
-            )
+            advice = f"{either}define {_signature(name, engine)} in the recipe"
+            raise RecipeError(f"the engine {engine} needs {name}", key=key, advice=advice)
+    if engine == "transformers":
+        points["build_model"] = _with_logits(points["build_model"], spec, task)
     given = declared.given | taken.keys() & frozenset(POINTS)
-    points = with_datasets(points, spec, given)
+    points = with_datasets(points, spec, given) if task != "embedding" else pairs.by_role(points, spec)
     augment = changes(spec.data.augment, root=root, allowed=allowed) if spec.data else ()
     return Recipe(task=task, given=given, loss_floor=0.0 if floor is None else floor, augment=augment, **points)
 
 
-def _taken(spec: Spec, root: Path, allowed: Sequence[str]) -> tuple[dict[str, Callable[..., Any]], float | None]:
+def _with_logits(build_model: Callable[[Prepared], Any], spec: Spec, task: str) -> Callable[[Prepared], Any]:
+    """`build_model` with its model of transformers as one that answers with logits."""
+    name = "build_model" if spec.model is None else spec.model.use
+
+    def build(prepared: Prepared) -> Any:
+        from pytest_mlspec.recipe.models.huggingface import as_logits
+
+        return as_logits(build_model(prepared), prepared, task=task, name=name)
+
+    return build
+
+
+def _taken(
+    spec: Spec, root: Path, allowed: Sequence[str], given: object | None
+) -> tuple[dict[str, Callable[..., Any]], float | None]:
     """The points of the team's recipe, each checked and guarded, and the lowest value of its loss where it tells that."""
     assert spec.recipe is not None
     use, arguments = spec.recipe.use, spec.recipe.arguments
     key = "recipe"
-    holder = _holder(use, arguments, root=root, allowed=allowed)
+    holder = _holder(use, arguments, root=root, allowed=allowed) if given is None else given
     found = {name: getattr(holder, name) for name in POINTS if callable(getattr(holder, name, None))}
-    if isinstance(holder, ModuleType):
+    if isinstance(holder, ModuleType) and given is None:
         for name in found:
             attribute(holder, name, root=root, key=f"{key}.{name}", allowed=allowed)
     if not found:
@@ -93,19 +128,20 @@ def _taken(spec: Spec, root: Path, allowed: Sequence[str]) -> tuple[dict[str, Ca
     _refuse_near_misses(holder, use)
     engine = spec.train.engine.use
     for name, function in found.items():
-        if name not in _POINTS_OF_ENGINE[engine]:
+        if name not in _POINTS_OF_ENGINE[_built_in(engine)]:
             engines = [other for other, points in _POINTS_OF_ENGINE.items() if name in points]
             raise RecipeError(
                 f"{use} gives {name}, and the engine {engine} never calls it",
                 key=f"{key}.{name}",
                 advice=f"write `train: {{engine: {engines[0]}}}`, or give the function another name",
             )
-        check_arguments(function, _ARGUMENTS[name], key=f"{key}.{name}", name=name, keywords=_KEYWORDS.get(name, ()))
+        expected = _arguments(name, engine)
+        check_arguments(function, expected, key=f"{key}.{name}", name=name, keywords=_KEYWORDS.get(name, ()))
     if "fit_prepare" in found and "prepare" not in found:
         raise RecipeError(
             f"{use} gives fit_prepare without prepare",
             key=f"{key}.fit_prepare",
-            advice=f"define {_signature('prepare')} too",
+            advice=f"define {_signature('prepare', engine)} too",
         )
     floor = getattr(holder, "loss_floor", None)
     guarded_points = {name: guarded(function, key=f"{key}.{name}", name=name) for name, function in found.items()}
@@ -202,6 +238,15 @@ def _refuse_near_misses(holder: Any, use: str) -> None:
             )
 
 
-def _signature(name: str) -> str:
+def _arguments(name: str, engine: str) -> tuple[str, ...]:
+    return (_ARGUMENTS_OF_CALLABLE if _built_in(engine) == "callable" else _ARGUMENTS)[name]
+
+
+def _built_in(engine: str) -> str:
+    """The engine whose points are those of `engine`: the engine callable, for one of an extension."""
+    return "callable" if engine in FITS else engine
+
+
+def _signature(name: str, engine: str) -> str:
     named = [f"*, {keyword}" for keyword in _KEYWORDS.get(name, ())]
-    return f"{name}({', '.join([*_ARGUMENTS[name], *named])})"
+    return f"{name}({', '.join([*_arguments(name, engine), *named])})"

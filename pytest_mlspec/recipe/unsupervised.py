@@ -2,6 +2,7 @@
 
     reconstruction    the inputs themselves, as numbers
     language_model    the ids themselves; the loss compares each with the output of the position before it
+    embedding         nothing, [N, 0]: what belongs to a text stands beside it (`pairs.py`)
     clustering        the class numbers of the column that `data.target` names, for metrics alone; [N, 0] without one
 
 Shape letters: N rows, L positions of a text.
@@ -54,6 +55,8 @@ def with_own_targets(found: Mapping[str, Examples], rows: Mapping[str, Rows], ta
             return {name: replace(part, targets=_values(part)) for name, part in found.items()}
         case "language_model":
             return {name: replace(part, targets=_ids(part, name)) for name, part in found.items()}
+        case "embedding":
+            return dict(found)
         case _:
             return _with_labels(found, rows)
 

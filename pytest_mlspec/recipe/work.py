@@ -50,6 +50,7 @@ class Work:
 
     `needed` holds the results of the jobs that it depends on; `folder` is empty and its own; `allowed` are the packages
     outside the project that the spec may name. `profiles` is the folder for the profile of a training, where one is wanted.
+    `given` holds the points of a recipe that Python has at hand, where no spec file names them.
     """
 
     spec: Spec
@@ -59,6 +60,7 @@ class Work:
     report: Report
     allowed: tuple[str, ...] = ()
     profiles: Path | None = None
+    given: object | None = None
 
     loaded_by_user: list[str] = field(default_factory=list)
 
@@ -67,7 +69,7 @@ class Work:
         """The pipeline of the spec; the team's code is imported here."""
         from pytest_mlspec.recipe.taken import resolve_recipe
 
-        recipe = resolve_recipe(self.spec, root=self.root, allowed=self.allowed)
+        recipe = resolve_recipe(self.spec, root=self.root, allowed=self.allowed, given=self.given)
 
         def load() -> Rows | Mapping[str, Rows]:
             if "load" in recipe.given:

@@ -14,9 +14,10 @@ def cost_text(title: str, run: TrainingRun) -> str:
     if cost is None:
         return ""
     total = sum(cost.phase_seconds.values())
+    rate = "" if cost.rows_per_second is None else f", {cost.rows_per_second:,.0f} rows/s"
     phases = ", ".join(f"{phase} {seconds / total:.0%}" for phase, seconds in cost.phase_seconds.items() if total)
     parts = [
-        f"{run.steps} steps in {run.seconds:.3g} s, {cost.rows_per_second:,.0f} rows/s",
+        f"{run.steps} steps in {run.seconds:.3g} s{rate}",
         phases,
         f"peak memory {_megabytes(cost.peak_memory)}",
         "" if cost.peak_device_memory is None else f"on the GPU {_megabytes(cost.peak_device_memory)}",

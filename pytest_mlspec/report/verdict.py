@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_mlspec.check import Verdict
 from pytest_mlspec.report.cost import cost_text
 from pytest_mlspec.session import Answer
 
@@ -24,21 +25,29 @@ def failure_text(answer: Answer) -> str:
 
     One line where another claim tells the cause.
     """
-    verdict = answer.verdict
-    rests_on = basis(verdict.seed, verdict.n, verdict.device)
-    lines = [f"{answer.place}  {answer.claim.name} {verdict.status.upper()}: {verdict.summary}{rests_on}"]
+    head, *lines = verdict_lines(answer.claim.name, answer.verdict, answer.claim.sentence)
+    head = f"{answer.place}  {head}"
     if answer.told_with:
-        return f"{lines[0]}; told in full with {answer.told_with}"
-    lines += (f"  {fact}" for fact in verdict.facts[:FACTS_SHOWN])
-    if len(verdict.facts) > FACTS_SHOWN:
-        lines.append(f"  … {len(verdict.facts) - FACTS_SHOWN} more lines")
-    lines.append(f"  claim: {answer.claim.sentence}")
-    lines += (f"  next: {advice}" for advice in verdict.advice)
+        return f"{head}; told in full with {answer.told_with}"
+    lines = [head, *lines]
     if answer.evidence:
         lines.append(f"  evidence: {' '.join(f'{folder}/' for folder in answer.evidence)}")
     if answer.log_file:
         lines.append(f"  log: {answer.log_file}")
     return "\n".join(lines)
+
+
+def verdict_lines(name: str, verdict: Verdict, sentence: str) -> list[str]:
+    """A verdict in lines: the claim and what was measured, then facts, what was claimed, and the next step."""
+    rests_on = basis(verdict.seed, verdict.n, verdict.device)
+    left_out = len(verdict.facts) - FACTS_SHOWN
+    return [
+        f"{name} {verdict.status.upper()}: {verdict.summary}{rests_on}",
+        *(f"  {fact}" for fact in verdict.facts[:FACTS_SHOWN]),
+        *([f"  … {left_out} more lines"] if left_out > 0 else []),
+        f"  claim: {sentence}",
+        *(f"  next: {advice}" for advice in verdict.advice),
+    ]
 
 
 def properties(answer: Answer) -> Iterator[tuple[str, str]]:

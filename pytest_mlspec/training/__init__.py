@@ -18,6 +18,7 @@
     nonfinite.py    the layer of a NaN               memory.py       out of memory: smaller micro-batches
     stacked.py      several seeds of a small network trained at once; stacking.py  which, and as what
     sample.py       one step looked at closely       instruments.py  memory and utilisation;  profiling.py  a whole trace
+    resident.py     memory as the system counts it
 
 It knows no spec file, no check and no pytest. What cannot be trained raises `TrainingError`.
 """

@@ -62,6 +62,15 @@ class Progress:
         if rule.restore_best:
             self.best_weights = {name: tensor.detach().clone() for name, tensor in weights_of(model).items()}
 
+    def reason(self, rule: EarlyStop, metrics: Mapping[str, float], *, epoch: int) -> str:
+        """Why the training ends after `epoch`; empty where it goes on."""
+        if self.bad_epochs < rule.patience:
+            return ""
+        return (
+            f"stopped early at epoch {epoch + 1}: {rule.monitor} {metrics[rule.monitor]:.4g},"
+            f" best {self.best_value:.4g} at epoch {(self.best_epoch or 0) + 1}, patience {rule.patience}"
+        )
+
     def restore_best(self, model: nn.Module) -> None:
         """Gives `model` the weights of the best epoch, where any were kept."""
         if self.best_weights is not None:

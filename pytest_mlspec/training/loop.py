@@ -199,7 +199,7 @@ def fit(
             metrics = record.end_epoch({} if evaluate is None else evaluate(state))
             record.add_seconds("evaluation", time.perf_counter() - ended)
             if settings.early_stop is not None:
-                _look_at_early_stop(state, settings.early_stop, metrics)
+                look_at_early_stop(state, settings.early_stop, metrics)
             if state.schedule is not None:
                 state.schedule.after_epoch(metrics)
             if on_epoch is not None:
@@ -244,14 +244,11 @@ def _explained(
     )
 
 
-def _look_at_early_stop(state: State, rule: EarlyStop, metrics: Mapping[str, float]) -> None:
+def look_at_early_stop(state: State, rule: EarlyStop, metrics: Mapping[str, float]) -> None:
+    """Takes in the metrics of the epoch that has just ended; `state.stopped_early` says so where the rule ends the training."""
     progress = state.early_stop
     progress.update(rule, metrics, epoch=state.epoch, model=state.evaluated)
-    if progress.bad_epochs >= rule.patience:
-        state.stopped_early = (
-            f"stopped early at epoch {state.epoch + 1}: {rule.monitor} {metrics[rule.monitor]:.4g},"
-            f" best {progress.best_value:.4g} at epoch {(progress.best_epoch or 0) + 1}, patience {rule.patience}"
-        )
+    state.stopped_early = progress.reason(rule, metrics, epoch=state.epoch)
 
 
 def _reason(state: State, settings: LoopSettings, total_steps: int, *, finished: bool) -> str:

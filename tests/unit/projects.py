@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pytest_mlspec.engines import ENGINES
+from pytest_mlspec.errors import StoreError
 from pytest_mlspec.evidence import Evidence, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds
 from pytest_mlspec.language.spec import Spec
@@ -43,10 +44,15 @@ class Kept:
         return self.result.evidence
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
+        if name not in self.result.arrays:
+            raise StoreError(f"no array {name}")
         return self.result.arrays[name]
 
     def file(self, name: str) -> Path:
-        return self.folder / name
+        path = self.folder / name
+        if not path.exists():
+            raise StoreError(f"there is no file {name!r}")
+        return path
 
 
 @dataclass
@@ -65,8 +71,15 @@ class Project:
         document = {"mlspec": 1, "name": "tested", **spec}
         return Work(Spec.model_validate(document), self.root, folder, needed or {}, self.news.append)
 
-    def run(self, job: Job, spec: Mapping[str, Any], needed: Mapping[Job, Stored] | None = None) -> Result:
-        work = self.work(spec, needed)
+    def run(
+        self,
+        job: Job,
+        spec: Mapping[str, Any],
+        needed: Mapping[Job, Stored] | None = None,
+        *,
+        work: Work | None = None,
+    ) -> Result:
+        work = work or self.work(spec, needed)
         if isinstance(job, Train | TrainSeeds | Interrupt | Resume):
             return ENGINES.find(work.spec.train.engine.use).run(job, work)
         return probe_for(job)(job, work)

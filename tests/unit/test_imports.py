@@ -60,7 +60,7 @@ from pathlib import Path
 from pytest_mlspec.language.declared import read
 from pytest_mlspec.plan import make_plan
 (declared,) = read(Path("churn.mlspec.yaml"), root=Path.cwd())
-assert len(make_plan(declared).claims) == 8
+assert len(make_plan(declared).claims) == 9
 """
     loaded = loaded_after(code, folder=tmp_path)
 

@@ -12,7 +12,7 @@ from pytest_mlspec.check import CHECKS, Status
 from pytest_mlspec.checks import STANDARD
 from pytest_mlspec.errors import Place
 from pytest_mlspec.evidence import Score, ScoreTable
-from pytest_mlspec.jobs import MetricRequest, Prepare, Scores, Train, TrainSeeds, needed_by
+from pytest_mlspec.jobs import Export, MetricRequest, Prepare, Scores, Serve, Train, TrainSeeds, needed_by
 from pytest_mlspec.plan import Claim, Plan, in_order, make_plan
 
 GATE = "test.accuracy: {at_least: 0.9}"
@@ -66,8 +66,42 @@ def test_every_job_comes_once_and_after_what_it_needs(tmp_path: Path) -> None:
 
     assert len(set(jobs)) == len(jobs)
     assert all(jobs.index(needed) < jobs.index(job) for job in jobs for needed in needed_by(job))
-    assert {job for claim in plan.claims for job in claim.jobs.values()} <= set(jobs)
+    assert {job for claim in plan.claims if not claim.not_applicable for job in claim.jobs.values()} <= set(jobs)
     assert jobs.count(Train(seed=0)) == 1
+
+
+RECIPE = ("model: {use: mlp, hidden: [8]}", "model: {use: mlp, hidden: [8]}\nrecipe: team")
+
+
+def test_serving_recomputes_what_the_gates_ask_of_the_test_split(tmp_path: Path) -> None:
+    """From raw rows, with the declared seed; a gap and the training rows are not served."""
+    serve = claims(make_plan(spec(tmp_path, (GATE, GATES), RECIPE)))["serving"].jobs["served"]
+
+    assert isinstance(serve, Serve)
+    assert serve.of == Train(seed=0)
+    assert serve.requests == (
+        MetricRequest("accuracy", "test"),
+        MetricRequest("roc_auc", "test"),
+        MetricRequest("accuracy", "test", (("plan", "basic"),)),
+    )
+
+
+def test_without_a_recipe_there_is_no_serving_path(tmp_path: Path) -> None:
+    """The spec tells, and no job is asked for."""
+    plan = make_plan(spec(tmp_path))
+
+    assert "`predict(trained, rows)` of a recipe" in claims(plan)["serving"].not_applicable
+    assert not [job for job in plan.jobs if isinstance(job, Serve)]
+
+
+@pytest.mark.parametrize("form", ["onnx", "skops"])
+def test_an_exported_form_is_served_where_it_can_be_exported(tmp_path: Path, form: str) -> None:
+    """Its job comes first."""
+    plan = make_plan(spec(tmp_path, ("checks: [standard]", f"checks: [serving: {{of: {form}}}]")))
+    (serve,) = (job for job in plan.jobs if isinstance(job, Serve))
+
+    assert serve.export == Export(form, of=Train(seed=0))
+    assert plan.jobs.index(serve.export) < plan.jobs.index(serve)
 
 
 def test_one_job_computes_every_metric(tmp_path: Path) -> None:

@@ -23,11 +23,12 @@ NORMS = ("batch", "none")
 _OF_LOGITS: Mapping[str, str] = {"nll": "cross_entropy", "binary_cross_entropy": "binary_cross_entropy_with_logits"}
 
 # The steps of `prepare` that give a model something other than numbers.
-_FORM_OF_STEP: Mapping[str, str] = {"tokenize": "ids", "images": "images", "ids": "table"}
+_FORM_OF_STEP: Mapping[str, str] = {"tokenize": "ids", "tokenizer": "masked", "images": "images", "ids": "table"}
 _FORMS: Mapping[str, str] = {
     "numbers": "numbers",
     "images": "images",
     "ids": "texts as ids",
+    "masked": "ids and masks by name",
     "table": "numbers and ids of categories",
 }
 _PREPARE_FOR: Mapping[str, str] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlspec.language import names
 from pytest_mlspec.language.complaints import described
+from pytest_mlspec.language.rules import pretrained
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.rules.preparation_arguments import of_step
 from pytest_mlspec.language.rules.uses import import_path, named, unknown
@@ -24,6 +25,7 @@ _SMALLEST_BPE = 258
 _NO_TABLE = {
     "ids": "write ordinal",
     "tokenize": "write tfidf or count",
+    "tokenizer": "write tfidf or count",
     "images": "write standardize, or leave it out",
 }
 """What an estimator of scikit-learn cannot take, and what it can instead."""
@@ -78,6 +80,8 @@ def _together(key: KeyPath, step: Use, root: Path) -> Iterator[Mistake]:
         yield Mistake(
             key, "fill_value and the strategy constant go together", "write {strategy: constant, fill_value: 0}"
         )
+    if step.use == "tokenizer":
+        yield from pretrained.of_place(key, step, root)
     if step.use != "tokenize":
         return
     if "file" in given:
@@ -151,5 +155,5 @@ def _order(steps: tuple[Use, ...]) -> Iterator[Mistake]:
             takes_the_rest = step.use
         if takes_text or takes == "dates":
             taken |= dict.fromkeys(columns, step.use)
-        if step.use in ("ids", "tokenize"):
+        if step.use in ("ids", "tokenize", "tokenizer"):
             with_ids = step.use

@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_mlspec import quantities
+from pytest_mlspec import extensions, quantities
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError, did_you_mean
-from pytest_mlspec.language import names
+from pytest_mlspec.language import names, pretrained
 from pytest_mlspec.language.complaints import described
-from pytest_mlspec.language.rules import arguments
+from pytest_mlspec.language.rules import arguments, embedding, engine_arguments, estimator, trainer
 from pytest_mlspec.language.rules import model as model_rules
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.rules.sources import may_bring_splits
 from pytest_mlspec.language.rules.uses import (
+    arguments_of_function,
     arguments_of_path,
     import_path,
     named_or_path,
@@ -47,6 +48,14 @@ LOSSES_OF: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# The engines that have no model by name, with what their own is.
+MODEL_OF_ENGINE: Mapping[str, str] = {
+    "lightning": "a LightningModule",
+    "keras": "a model of Keras",
+    "trained": "a trained module",
+}
+
+
 def mistakes(spec: Spec) -> Iterator[Mistake]:
     """The mistakes of `recipe`, `model` and `train`."""
     if spec.recipe is not None:
@@ -57,7 +66,9 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
         return
     yield from _model(spec)
     yield from _engine(spec)
-    if "optimizer" in ENGINES.find(train.engine.use).refuses:
+    yield from engine_arguments.mistakes(train)
+    yield from trainer.mistakes(spec)
+    if "early_stop" in ENGINES.find(train.engine.use).refuses:
         return
     yield from _parts(train)
     yield from _loss_fits(spec)
@@ -99,42 +110,43 @@ def _model(spec: Spec) -> Iterator[Mistake]:
     model, key = spec.model, ("model",)
     if model is None:
         return
-    if spec.train.engine.use == "callable":
+    if spec.train.engine.use in extensions.FITS:
+        yield Mistake(key, f"the engine {spec.train.engine.use} makes its model itself", "remove this key")
+    elif spec.train.engine.use == "callable":
         yield Mistake(key, "the engine callable has no use for this key", "the recipe's fit makes the model: remove it")
     elif model.is_path:
         yield from import_path(key, model)
+    elif spec.train.engine.use in MODEL_OF_ENGINE:
+        told = f"the engine {spec.train.engine.use} takes {MODEL_OF_ENGINE[spec.train.engine.use]} of your own"
+        yield Mistake(key, told, "write package.module:name", lacks=(_ENGINE,))
     elif spec.train.engine.use == "sklearn":
-        yield from _estimator(model.use, task_of(spec))
-    elif any(model.use in table for table in (names.ESTIMATORS, *names.ESTIMATORS_OF_TASK.values())):
+        yield from estimator.mistakes(spec, model, has_val="val" in splits_of(spec))
+    elif spec.train.engine.use in pretrained.ARGUMENTS and model.use == pretrained.PRETRAINED:
+        return  # `rules/pretrained.py` looks for its folder
+    elif spec.train.engine.use == "transformers":
+        return  # `rules/trainer.py` looks at its model
+    elif spec.train.engine.use == "sentence_transformers":
+        yield unknown(key, model.use, {pretrained.PRETRAINED: None}, "model")
+    elif estimator.is_estimator(model.use):
         advice = "write `train: {engine: sklearn}`"
         yield Mistake(key, f"{model.use} is an estimator of scikit-learn", advice, lacks=(_ENGINE,))
     else:
         yield from model_rules.mistakes(spec, model)
 
 
-def _estimator(name: str, task: str | None) -> Iterator[Mistake]:
-    """The mistakes of an estimator of scikit-learn by name: unknown, or for another task."""
-    known = names.ESTIMATORS_OF_TASK.get(task or "", names.ESTIMATORS)
-    if name in known:
-        return
-    homes = [other for other, table in names.ESTIMATORS_OF_TASK.items() if name in table]
-    if task == "clustering" and name in names.CLUSTERERS_OF_SEEN_ROWS:
-        yield Mistake(
-            ("model",),
-            f"{name} cannot tell the cluster of a row that it was not fitted on",
-            f"for held-out rows, take one of: {', '.join(names.CLUSTERERS)}",
-        )
-    elif homes or name in names.ESTIMATORS:
-        advice = f"write `task: {homes[0]}`, or another estimator" if homes else f"known: {', '.join(known)}"
-        yield Mistake(("model",), f"{name} does not fit the task {task}", advice, lacks=(("task",),))
-    else:
-        yield unknown(("model",), name, known, "estimator")
-
-
 def _engine(spec: Spec) -> Iterator[Mistake]:
     train = spec.train
     for name in sorted(ENGINES.find(train.engine.use).refuses & train.model_fields_set):
-        yield Mistake(("train", name), f"the engine {train.engine.use} has no use for this key", "remove it")
+        is_stop = name == "early_stop" and train.engine.use == "sklearn"
+        advice = estimator.early_stop_advice(spec.model) if is_stop else "remove it"
+        yield Mistake(("train", name), f"the engine {train.engine.use} has no use for this key", advice)
+    if train.engine.use == "sklearn":
+        yield from estimator.of_engine(spec)
+    if train.engine.use in extensions.FITS:
+        fit = extensions.FITS.find(train.engine.use).function
+        yield from arguments_of_function(_ENGINE, train.engine, fit, ours=("examples", "seed"))
+    elif train.engine.arguments and not ENGINES.find(train.engine.use).trainer:
+        yield Mistake(_ENGINE, f"the engine {train.engine.use} takes no arguments", f"write engine: {train.engine.use}")
     if train.engine.use == "callable" and spec.recipe is None:
         yield Mistake(
             _ENGINE,
@@ -152,7 +164,9 @@ def _parts(train: Training) -> Iterator[Mistake]:
     if train.optimizer.use in optimizers:
         yield from arguments.of_optimizer(key, train.optimizer)
     yield from model_rules.of_learning(train)
-    if train.loss is not None:
+    if train.loss is not None and train.engine.use == "sentence_transformers":
+        yield from embedding.of_loss(train.loss)
+    elif train.loss is not None:
         key = ("train", "loss")
         losses = {name: entry.arguments for name, entry in names.LOSSES.items()}
         yield from named_or_path(key, train.loss, losses, "loss")
@@ -197,7 +211,7 @@ def _checkpoints(train: Training) -> Iterator[Mistake]:
 
 def _loss_fits(spec: Spec) -> Iterator[Mistake]:
     loss, task = spec.train.loss, task_of(spec)
-    if loss is None or loss.use not in names.LOSSES or task is None:
+    if loss is None or loss.use not in names.LOSSES or task is None or task not in LOSSES_OF:
         return
     if task == "language_model":
         for name in loss.arguments.keys() & {"weight", "ignore_index"}:

@@ -17,7 +17,10 @@ print(*CHECKS, "|", *sorted(heavy))
 
 
 def test_the_standard_checks_are_registered_in_their_order_without_heavy_imports() -> None:
-    """A new interpreter knows the checks of STANDARD, in that order, and has imported nothing heavy."""
+    """A new interpreter knows them in that order, others by name beside them, and has imported nothing heavy."""
     run = subprocess.run([sys.executable, "-c", ONLY_CHECKS], capture_output=True, text=True, timeout=60, check=True)
 
-    assert run.stdout.strip() == " ".join(STANDARD) + " |"
+    registered, heavy = run.stdout.split("|")
+
+    assert [name for name in registered.split() if name in STANDARD] == list(STANDARD)
+    assert heavy.strip() == ""

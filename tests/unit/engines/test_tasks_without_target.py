@@ -129,7 +129,7 @@ def verdict(project: Project, spec: Mapping[str, Any], name: str) -> Verdict:
 def asked(engine: str) -> list[str]:
     """The standard checks that the engine can be asked; `reproducible` starts an interpreter, which this process is not."""
     found = ENGINES.find(engine)
-    able = [name for name in checks.STANDARD if name != "reproducible"]
+    able = [name for name in checks.STANDARD if name not in ("reproducible", "serving")]
     jobs = {name: CHECKS.find(name).needs(CHECKS.find(name).params()).values() for name in able}
     return [name for name in able if not any(found.cannot(job) for job in jobs[name])]
 

@@ -16,13 +16,9 @@ import torch
 from sklearn.utils import all_estimators
 
 from pytest_mlspec.language.names import (
-    CLUSTERERS,
-    CLUSTERERS_OF_SEEN_ROWS,
-    ESTIMATORS,
     LOSSES,
     OPTIMIZERS,
     PREPARATIONS,
-    RECONSTRUCTORS,
     SCHEDULES,
     SCORE_FUNCTIONS,
     TRANSFORMERS,
@@ -30,7 +26,6 @@ from pytest_mlspec.language.names import (
 from pytest_mlspec.training.focal import FocalLoss
 
 IMPLEMENTATION = {"foreach", "fused", "capturable", "differentiable"}
-DEPRECATED = {"PassiveAggressiveClassifier", "PassiveAggressiveRegressor"}
 
 
 def arguments_of(function: type) -> dict[str, inspect.Parameter]:
@@ -118,22 +113,6 @@ def test_schedules_take_torchs_arguments(name: str) -> None:
     assert entry.interval in entry.intervals
 
 
-def test_estimators_are_the_classifiers_and_regressors_of_scikit_learn() -> None:
-    """Those that are made without a required argument and are not deprecated."""
-    known = dict(all_estimators(type_filter=["classifier", "regressor"]))
-    plain = {name for name, estimator in known.items() if not required_by(estimator)}
-
-    assert ESTIMATORS.keys() == plain - DEPRECATED
-
-
-@pytest.mark.parametrize("name", sorted(ESTIMATORS))
-def test_an_estimator_is_made_without_an_argument(name: str) -> None:
-    """From the module of the table, under its public name, without a warning."""
-    estimator = getattr(importlib.import_module(ESTIMATORS[name]), name)()
-
-    assert type(estimator).__name__ == name
-
-
 OWN_NAMES = {"CountVectorizer", "OneHotEncoder", "OrdinalEncoder", "TfidfTransformer", "TfidfVectorizer"}
 NO_COLUMNS_OF_NUMBERS = {
     *(
@@ -183,26 +162,6 @@ def test_score_functions_are_scikit_learns() -> None:
     found = {name for name in SCORE_FUNCTIONS if callable(getattr(sklearn.feature_selection, name))}
 
     assert found == SCORE_FUNCTIONS
-
-
-def test_clusterers_are_those_of_scikit_learn_that_can_place_a_new_row() -> None:
-    """The others stand in a table of their own, for the message that says why; mixtures are clusterers by another name."""
-    known = dict(all_estimators(type_filter="cluster"))
-    able = {name for name, estimator in known.items() if hasattr(estimator, "predict")}
-
-    assert CLUSTERERS.keys() == able | {"GaussianMixture", "BayesianGaussianMixture"}
-    assert known.keys() - able <= CLUSTERERS_OF_SEEN_ROWS
-
-
-@pytest.mark.parametrize("name", sorted({**CLUSTERERS, **RECONSTRUCTORS}))
-def test_an_estimator_without_a_target_is_made_without_an_argument(name: str) -> None:
-    """And has the methods that its task needs."""
-    module = {**CLUSTERERS, **RECONSTRUCTORS}[name]
-    estimator = getattr(importlib.import_module(module), name)()
-    method = "predict" if name in CLUSTERERS else "inverse_transform"
-
-    assert type(estimator).__name__ == name
-    assert hasattr(estimator, method)
 
 
 def test_the_tables_import_nothing_heavy() -> None:

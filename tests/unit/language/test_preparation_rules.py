@@ -51,9 +51,9 @@ def test_what_can_be_is_no_mistake(steps: list[Any]) -> None:
     assert told(*steps) == []
 
 
-@pytest.mark.parametrize("name", [*names.PREPARATIONS, *names.TRANSFORMERS])
+@pytest.mark.parametrize("name", sorted({*names.PREPARATIONS, *names.TRANSFORMERS} - {"tokenizer"}))
 def test_every_step_can_stand_alone(name: str) -> None:
-    """Its defaults are complete, as far as the spec tells."""
+    """Its defaults are complete, as far as the spec tells; a tokenizer that was made before lies somewhere."""
     assert told(name) == []
 
 

@@ -84,7 +84,7 @@ def test_a_spec_has_what_it_needs(tmp_path: Path) -> None:
         "1:1  the key 'data' is required\n    write it, or a `recipe` that supplies it\n"
         "1:1  the key 'model' is required\n    write it, or a `recipe` that supplies it\n"
         "1:1  the key 'task' is required here\n    write one of: binary, multiclass, regression, reconstruction, clustering,"
-        " language_model\n"
+        " language_model, embedding\n"
         "1:1  the spec claims nothing\n    write `checks: standard`, or bounds under `gates`"
     )
 

@@ -246,3 +246,24 @@ def test_prepare_alone_fits_nothing(project: Project) -> None:
     inputs = loaded.prepared.splits["train"].inputs
     assert isinstance(inputs, np.ndarray)
     assert (inputs == loaded.rows["train"].features + 1).all()
+
+
+@pytest.mark.parametrize("engine", ["torch", "sklearn"])
+def test_a_serving_path_gets_the_trained_model_and_raw_rows(project: Project, engine: str) -> None:
+    """Of every engine whose own predictions are not the team's."""
+    project.write("team.py", "def predict(trained, rows): return [trained, rows]")
+    keys = {"data": {"source": "sklearn.breast_cancer"}, "model": "mlp" if engine == "torch" else "GaussianNB"}
+    recipe = _resolve(project, recipe={"use": "team"}, train={"engine": engine}, **keys)
+
+    assert "predict" in recipe.given
+    assert recipe.predict is not None
+    assert recipe.predict("a model", "rows") == ["a model", "rows"]
+
+
+def test_a_serving_path_of_rows_alone_is_an_error(project: Project) -> None:
+    """What it is given is shown."""
+    project.write("team.py", "def predict(rows): return rows")
+    refused = _refused(project, recipe={"use": "team"}, data={"source": "sklearn.breast_cancer"}, model="mlp")
+
+    assert (refused.key, refused.message) == ("recipe.predict", "predict(rows) does not fit")
+    assert "predict(trained, rows)" in refused.advice
