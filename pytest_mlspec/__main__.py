@@ -90,6 +90,8 @@ def _as_written(spec: Spec) -> dict[str, Any]:
             node[key] = f"{node[key]:g}s"
     if not spec.train.workers:
         train.pop("timeout", None)  # a rule refuses it there
+    if spec.train.steps is not None:
+        train.pop("epochs", None)  # a rule refuses it there
     if spec.task is not None and spec.task.use == "embedding":
         for name in NO_TABLE:
             data["data"].pop(name, None)  # a rule refuses them there

@@ -75,8 +75,9 @@ class Engine:
     `preload` says that its workers are forked from the server that has torch imported; `refuses` names the keys of `train`
     that mean nothing to it. `no_steps` says why it cannot train for a number of steps or on a few batches, `no_repeat` why it
     cannot train once more, empty where it can; `cannot_do` holds the other jobs that it cannot do, with the reason. `trainer`
-    names what takes the arguments that stand beside `engine: {use: …}`, empty where nothing does. `kind` is that of its models: an nn.Module (its predictor is a
-    `ModulePredictor`), an estimator, or the team's `own`, which the team's code alone can export.
+    names what takes the arguments that stand beside `engine: {use: …}`, empty where nothing does. `kind` is that of its models:
+    an nn.Module (its predictor is a `ModulePredictor`), an estimator, or the team's `own`, which the team's code alone can
+    export.
     """
 
     name: str
