@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from pytest_mlspec.check import CHECKS, Status, Verdict
-from pytest_mlspec.errors import NotApplicableError
+from pytest_mlspec.errors import MlspecError, NotApplicableError
 from pytest_mlspec.plain import Data, Model, Pipeline, Plain, Training, Values, as_recipe, as_trained
+from pytest_mlspec.quantities import METRICS
 from pytest_mlspec.report import verdict_lines
 from pytest_mlspec.workbench import independence, with_targets, workbench
 
@@ -110,6 +111,7 @@ def assert_metric(
     is scikit-learn's name, such as `accuracy` or `recall[class=yes]`, and the bounds are those of a gate.
     """
     bound = {"at_least": at_least, "at_most": at_most, "within": within, "better_than": better_than, "by": by}
+    _demand_what_it_reads(model, metric)
     return _gated(as_trained(model, data, task=task), f"test.{metric}", bound)
 
 
@@ -135,7 +137,7 @@ def assert_export_valid(
     model: Any,
     data: tuple[Values, Values] | Values,
     *,
-    to: Sequence[str] = ("onnx",),
+    to: str | Sequence[str] = ("onnx",),
     rtol: float | None = None,
     atol: float | None = None,
     metric_drop: float | None = None,
@@ -146,7 +148,7 @@ def assert_export_valid(
     was written is loaded in this process; a spec loads it in a fresh one.
     """
     pair = data if isinstance(data, tuple) else with_targets(model, data)
-    params = {"to": list(to), "rtol": rtol, "atol": atol, "metric_drop": metric_drop}
+    params = {"to": [to] if isinstance(to, str) else list(to), "rtol": rtol, "atol": atol, "metric_drop": metric_drop}
     given = {name: value for name, value in params.items() if value is not None}
     is_module = hasattr(model, "state_dict")
     return _asserted(as_trained(model, pair) if is_module else as_recipe(model, pair), "export", given)
@@ -163,6 +165,7 @@ def assert_mteb(model: Any, task: str, *, at_least: float, data: str | None = No
         "data": {"columns": {"anchor": "anchor", "positive": "positive"}},
         "train": {"engine": "sentence_transformers"},
         "mteb": {task: {"data": data} if data else {}},
+        "gates": {f"mteb.{task}[of=base]": {"at_least": at_least}},
     }
     pipeline = Plain(load=lambda: _table(pairs), build_model=lambda: model), spec
     return _gated(pipeline, f"mteb.{task}[of=base]", {"at_least": at_least})
@@ -200,6 +203,18 @@ def _gated(pipeline: tuple[object, Mapping[str, Any]], name: str, bound: Mapping
     with workbench(*pipeline) as bench:
         ((claim, verdict),) = bench.judge(gates={name: given}).values()
     return demanded(name, verdict, claim.sentence)
+
+
+def _demand_what_it_reads(model: Any, metric: str) -> None:
+    """Raises MlspecError for a metric of probabilities of an estimator that gives labels alone."""
+    if not hasattr(model, "classes_") or hasattr(model, "predict_proba"):
+        return
+    found = METRICS.get(metric.partition("[")[0])
+    if found is not None and found.reads == "probabilities":
+        raise MlspecError(
+            f"{metric} reads probabilities, and {type(model).__name__} gives labels alone",
+            advice="calibrate it (CalibratedClassifierCV), or give a function that returns probabilities",
+        )
 
 
 def _table(columns: Mapping[str, list[str]]) -> Any:

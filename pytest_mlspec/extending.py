@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from pytest_mlspec import check as checking
 from pytest_mlspec import checks as _built_in_checks  # noqa: F401  (their names are taken first)
@@ -38,7 +39,7 @@ from pytest_mlspec.errors import DataError, MeasurementError, MlspecError
 from pytest_mlspec.evidence import Evidence, Measured, TrainingRun
 from pytest_mlspec.extensions import FITS, MISTAKES, PROBES, SOURCES, Extension, Origin
 from pytest_mlspec.jobs import Job, Measure, Train
-from pytest_mlspec.quantities import measures
+from pytest_mlspec.quantities import known_names, measures
 from pytest_mlspec.quantities.measures import MEASURES, NoSelectors, Reading, Selectors
 from pytest_mlspec.registry import Registry
 
@@ -117,7 +118,18 @@ def check(name: str, *, needs: Callable[[Any], Mapping[str, Job]]) -> Callable[[
             broken = functools.partial(_red, mistake)
             CHECKS.add(name, Check(name, "The check is registered.", _Anything, lambda params: {}, broken))
 
-        _registered(CHECKS, name, origin, lambda: checking.check(name, needs=needs)(judge), stand_in)
+        def needed(params: Any) -> Mapping[str, Job]:
+            try:
+                jobs = dict(needs(params))
+            except Exception as error:
+                raise MlspecError(
+                    f"{_place(error, origin)}: `needs` of the check {name!r} raised {type(error).__name__}: {error}"
+                ) from error
+            for role, job in jobs.items():
+                _demand_a_job(job, f"{origin}: `needs` of the check {name!r} gives for {role!r}")
+            return jobs
+
+        _registered(CHECKS, name, origin, lambda: checking.check(name, needs=needed)(judge), stand_in)
         return function
 
     return register
@@ -141,18 +153,34 @@ def quantity(
         @functools.wraps(function)
         def read(*arguments: Any) -> Any:
             try:
-                return function(*arguments)
+                found = function(*arguments)
             except MlspecError:
                 raise
             except Exception as error:
                 told = f"{_place(error, origin)}: the quantity {name!r} raised {type(error).__name__}: {error}"
                 raise MeasurementError(told) from error
+            value = found.value if isinstance(found, Reading) else found
+            if not (value is None or isinstance(value, numbers.Real)):
+                raise MeasurementError(f"{origin}: the quantity {name!r} returned {value!r:.60}, not a number")
+            return found
 
         def stand_in(mistake: str) -> None:
+            if name in known_names():
+                return  # the metric that has the name stays
             broken = functools.partial(_unmeasured, mistake)
             MEASURES.add(name, measures.Measure(name, mistake, unit, None, _AnySelectors, lambda of: Train(), broken))
 
-        _registered(MEASURES, name, origin, lambda: measures.quantity(name, needs=needs, **facts)(read), stand_in)
+        def needed(of: Any) -> Job:
+            job = needs(of)
+            _demand_a_job(job, f"{origin}: `needs` of the quantity {name!r} gives")
+            return job
+
+        def add() -> None:
+            if name in known_names():
+                raise MlspecError(f"quantity {name!r} is registered twice")
+            measures.quantity(name, needs=needed, **facts)(read)
+
+        _registered(MEASURES, name, origin, add, stand_in)
         return function
 
     return register
@@ -225,12 +253,34 @@ def _registered(
         registry.remove(name)
     try:
         add()
-    except MlspecError as error:
-        mistake = f"{origin}: {error.message}"
+    except Exception as error:  # ours, and whatever its own params, needs and annotations raise
+        told = _told(error, registry.kind, name)
+        mistake = told if told.startswith(f"{str(origin).rpartition(':')[0]}:") else f"{origin}: {told}"
         MISTAKES.append(mistake)
         if stand_in is not None and name not in registry:
             stand_in(mistake)
     _ORIGINS.setdefault((registry.kind, name), (origin.file, origin.line))
+
+
+def _demand_a_job(given: object, told: str) -> None:
+    """Raises MlspecError for what cannot be asked of a worker."""
+    if not isinstance(given, get_args(Job)):
+        raise MlspecError(
+            f"{told} {given!r:.60}, which is no job", advice='a job is such as Measure("PROBE") or Train()'
+        )
+    try:
+        hash(given)
+    except TypeError as error:
+        raise MlspecError(f"{told} a job that cannot be compared: {error}", advice="give it text and numbers") from None
+
+
+def _told(error: Exception, kind: str, name: str) -> str:
+    if isinstance(error, MlspecError):
+        return error.message
+    if isinstance(error, ValidationError):
+        lacking = ", ".join(str(part["loc"][0]) for part in error.errors(include_url=False) if part["loc"])
+        return f"{kind} {name!r}: give each of its params a default ({lacking} has none)"
+    return f"{kind} {name!r}: {type(error).__name__}: {error}"
 
 
 def _place(error: Exception, origin: Origin) -> str:

@@ -88,7 +88,8 @@ def as_trained(model: Any, data: tuple[Values, Values], *, task: str | None = No
     inputs, targets = _pair(data, "data")
     if hasattr(model, "state_dict"):
         both = {"train": (inputs, targets), "test": (inputs, targets)}
-        recipe: object = Plain(load=lambda: both, build_model=lambda: model)
+        # A copy: measuring switches to evaluation mode, and moves to the device of the spec.
+        recipe: object = Plain(load=lambda: both, build_model=lambda: copy.deepcopy(model))
         return recipe, {"task": task or _task_of(both), "data": {"prepare": "none"}, "train": {"engine": "trained"}}
     if (labels := getattr(model, "classes_", None)) is not None:
         targets = _numbered(targets, list(labels))

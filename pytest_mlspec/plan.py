@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import checks, gates, quantities
-from pytest_mlspec.check import CHECKS, Verdict, shown
+from pytest_mlspec.check import CHECKS, Verdict, errored, shown
 from pytest_mlspec.engines import ENGINES, Engine
-from pytest_mlspec.errors import Place
+from pytest_mlspec.errors import MlspecError, Place
 from pytest_mlspec.evidence import Evidence
 from pytest_mlspec.jobs import Job, MetricRequest, Scores, Serve, Train, TrainSeeds, needed_by, with_seed
 from pytest_mlspec.language.declared import Declared
@@ -96,6 +96,14 @@ def training(spec: Spec) -> Train:
     return Train(seed=spec.train.seed)
 
 
+def trainings(spec: Spec, quantity: quantities.Quantity) -> list[Train]:
+    """The trainings of whose values a gate on `quantity` judges the mean: of every fold, or of every seed."""
+    if not quantity.of_folds:
+        return _seeds(spec)
+    folds = spec.data.split.folds or 0 if spec.data else 0
+    return [replace(training(spec), fold=number) for number in range(folds)]
+
+
 def _checks(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
     uses: dict[str, tuple[CheckUse, KeyPath]] = {}
@@ -112,7 +120,12 @@ def _checks(declared: Declared) -> Iterator[Claim]:
         use, key = uses[name]
         check = CHECKS.find(name)
         params = check.params.model_validate(dict(use.params))
-        jobs = {role: with_seed(_with_gates(job, spec), spec.train.seed) for role, job in check.needs(params).items()}
+        try:
+            needed = check.needs(params)
+        except MlspecError as error:  # of an extension: its claim is red, and the others go on
+            yield Claim(name, declared.place(key), check.claim, {}, partial(_red, error.message), skip=use.skip or "")
+            continue
+        jobs = {role: with_seed(_with_gates(job, spec), spec.train.seed) for role, job in needed.items()}
         yield Claim(
             name,
             declared.place(key),
@@ -145,12 +158,14 @@ def _judge_check(judge: Callable[..., Verdict], params: Any, evidence: Mapping[s
     return judge(params, **evidence)
 
 
+def _red(mistake: str, evidence: Mapping[str, Evidence]) -> Verdict:
+    return errored(mistake)
+
+
 def _gates(declared: Declared) -> Iterator[Claim]:
     spec = declared.spec
     engine = ENGINES.find(spec.train.engine.use)
     parsed = {name: quantities.parse(name) for name in spec.gates}
-    seeds = _seeds(spec)
-    folds = [replace(training(spec), fold=number) for number in range(spec.data.split.folds or 0)] if spec.data else []
     requests = {
         of_folds: tuple(dict.fromkeys(_requests(spec, parsed, of_folds=of_folds))) for of_folds in (False, True)
     }
@@ -162,7 +177,7 @@ def _gates(declared: Declared) -> Iterator[Claim]:
             jobs = _of_measure(spec, quantity, bound)
         else:
             jobs = {}
-            for number, run in enumerate(folds if quantity.of_folds else seeds, 1):
+            for number, run in enumerate(trainings(spec, quantity), 1):
                 jobs[f"run {number}"] = run
                 if quantity.metric is not None:
                     jobs[f"scores {number}"] = Scores(requests[quantity.of_folds], of=run)

@@ -13,15 +13,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import quantities
-from pytest_mlspec.errors import MlspecError, Place
+from pytest_mlspec.errors import MlspecError, Place, did_you_mean
 from pytest_mlspec.evidence import ScoreTable, TrainingRun
 from pytest_mlspec.jobs import Job, Scores, Train, with_seed
 from pytest_mlspec.language.declared import read_one
 from pytest_mlspec.opening import Asked, open_session
-from pytest_mlspec.plan import Plan, in_order, make_plan, training
+from pytest_mlspec.plan import Plan, in_order, make_plan, training, trainings
 from pytest_mlspec.recipe.work import Work
 from pytest_mlspec.workers.job import StoredResult
 
@@ -58,9 +59,7 @@ class Run:
     @cached_property
     def training(self) -> TrainingRun:
         """The evidence of the training; raises what ended it where it was not finished."""
-        evidence = self._trained.evidence
-        assert isinstance(evidence, TrainingRun)
-        return evidence
+        return _training_run(self._trained)
 
     @property
     def history(self) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -101,7 +100,14 @@ class Run:
             raise AssertionError("\n\n".join(red))
 
     def predictions(self, split: str) -> np.ndarray[Any, Any]:
-        """The outputs on a split: probabilities [N, C] of the classes, or values [N]."""
+        """The outputs on a split: probabilities [N, C] of the classes, or values [N]; raises where there is no such split."""
+        __tracebackhide__ = True
+        splits = self.training.losses
+        if split not in splits:
+            advice = did_you_mean(split, splits)
+            error = MlspecError(f"there is no split {split!r}", advice=advice)
+            error.add_note(advice)
+            raise error
         return self._trained.array(f"predictions/{split}")
 
     @cached_property
@@ -116,7 +122,10 @@ class Run:
         return self._trained.files
 
     def measure(self, quantity: str) -> float:
-        """The value of a quantity by the name that a gate would use, such as `test.accuracy`; raises where it has none."""
+        """The value of a quantity by the name that a gate would use, such as `test.accuracy`; raises where it has none.
+
+        Of several seeds or folds it is what the gate judges: their mean, or standard deviation.
+        """
         __tracebackhide__ = True
         try:
             return self._measured(quantity)
@@ -127,17 +136,32 @@ class Run:
 
     def _measured(self, quantity: str) -> float:
         parsed = quantities.parse(quantity)
+        if parsed.measure is not None and parsed.job != Train():
+            return self._read(parsed, with_seed(parsed.job, self.spec.train.seed))
+        values = [self._of_one(parsed, run) for run in trainings(self.spec, parsed)]
+        if not values:
+            raise MlspecError(f"{quantity} is measured over folds, and the spec has none", advice="data.split.folds")
+        return stdev(values) if parsed.kind == "cv_std" else fmean(values)
+
+    def _read(self, parsed: quantities.Quantity, job: Job) -> float:
+        """What a measure reads from the evidence of `job`."""
+        if why := self.plan.engine.cannot(job):
+            raise MlspecError(f"{parsed.name} cannot be measured: {why}")
+        reading = parsed.read(self._result(job).evidence)
+        if reading.value is None:
+            raise MlspecError(f"{parsed.name} was not measured: {reading.missing or 'it has no value here'}")
+        return float(reading.value)
+
+    def _of_one(self, parsed: quantities.Quantity, run: Train) -> float:
+        """The value for one training."""
         if parsed.measure is not None:
-            job = with_seed(parsed.job, self.spec.train.seed)
-            if why := self.plan.engine.cannot(job):
-                raise MlspecError(f"{quantity} cannot be measured: {why}")
-            reading = parsed.read(self._result(job).evidence)
-            if reading.value is None:
-                raise MlspecError(f"{quantity} was not measured: {reading.missing or 'it has no value here'}")
-            return float(reading.value)
+            return self._read(parsed, run)
         if parsed.metric is None:
-            return self.training.losses[parsed.split]
-        table = self._result(Scores(parsed.requests(), of=self._train)).evidence
+            losses = _training_run(self._result(run)).losses
+            if parsed.split not in losses:
+                raise MlspecError(f"there is no {parsed.name}", advice=did_you_mean(parsed.split, losses))
+            return losses[parsed.split]
+        table = self._result(Scores(parsed.requests(), of=run)).evidence
         assert isinstance(table, ScoreTable)
         values = []
         for request in parsed.requests():
@@ -166,6 +190,11 @@ class Run:
             sys.path[:0] = [entry for entry in session.python_path if entry not in sys.path]
             needed = {job: session.result(self.plan, job) for job in in_order([self._train])}
             yield Work(self.spec, session.root, Path(folder), needed, lambda news: None, session.allowed)
+
+
+def _training_run(result: StoredResult) -> TrainingRun:
+    assert isinstance(result.evidence, TrainingRun)
+    return result.evidence
 
 
 def run_of(

@@ -7,6 +7,7 @@ the random generators of this process as it found them.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import random
@@ -14,14 +15,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_mlspec.check import Verdict, errored, not_applicable
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError, NotApplicableError, Place, StoreError, did_you_mean
-from pytest_mlspec.evidence import Evidence, Independence
+from pytest_mlspec.evidence import Evidence, Independence, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds, needed_by, with_seed
 from pytest_mlspec.language.declared import declare
 from pytest_mlspec.language.spec import Spec
@@ -107,9 +108,13 @@ class Workbench:
             return errored(error.message).explained(*details, advice=error.advice)
 
     def _carry_out(self, job: Job, work: Work) -> Result:
-        if isinstance(job, Train | TrainSeeds | Interrupt | Resume):
-            return ENGINES.find(self.spec.train.engine.use).run(job, work)
-        return probe_for(job)(job, work)
+        if not isinstance(job, Train | TrainSeeds | Interrupt | Resume):
+            return probe_for(job)(job, work)
+        result = ENGINES.find(self.spec.train.engine.use).run(job, work)
+        if isinstance(job, Train) and job.fresh and isinstance(result.evidence, TrainingRun):
+            # It ran in this process, under its hash seed: there is none to compare.
+            return replace(result, evidence=replace(result.evidence, hash_seed=""))
+        return result
 
 
 @contextmanager
@@ -136,6 +141,8 @@ def with_targets(model: Any, inputs: Values) -> tuple[Any, Any]:
     from pytest_mlspec.engines.at_hand import ModelAtHand
 
     rows = np.asarray(as_array(inputs))
+    if not len(rows):
+        raise MlspecError("there is no row to call the model with")
     shape = ModelAtHand(model)(rows[:2]).shape[1:]
     if shape in ((), (1,)):
         return rows, np.zeros(len(rows), dtype=np.float32)
@@ -154,15 +161,22 @@ def independence(model: Any, inputs: Any, *, rows: int = 16) -> Independence:
     from pytest_mlspec.probes.independence import independence_of
 
     values = np.asarray(as_array(inputs))
+    if not len(values):
+        raise MlspecError("there are no rows to compare", advice="give two rows or more")
     positions = np.unique(np.linspace(0, len(values) - 1, min(rows, len(values))).astype(np.int64))
     with _surroundings_kept():
         return independence_of(ModelAtHand(model).precise(), Examples(values[positions], positions, positions))
 
 
+def _is_between(file: Path) -> bool:
+    """True for code of this package, and for what enters its context managers."""
+    return file.is_relative_to(_PACKAGE) or file == Path(contextlib.__file__)
+
+
 def _caller() -> Place:
     """The line from which this package was called."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
+    while frame.f_back is not None and _is_between(Path(frame.f_code.co_filename)):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno, 1)
 

@@ -17,11 +17,10 @@ from pytest_mlspec.check import (
     errored,
     failed,
     first_red,
-    passed,
     shown,
 )
 from pytest_mlspec.evidence import Difference, Parity
-from pytest_mlspec.exports import EMPTY, FORMATS, TEXTS
+from pytest_mlspec.formats import EMPTY, FORMATS, TEXTS
 from pytest_mlspec.jobs import Export, LoadExport
 
 # What a budget of the metric is by default, for formats that round weights.
@@ -80,9 +79,15 @@ def _judged(params: ExportParams, parity: Parity) -> Verdict:
     if parity.exact and compared:
         verdicts += [_outputs(params, parity, compared), _decisions(parity, compared)]
     verdicts += [_metric(params, parity)] if parity.metric else []
-    if not verdicts:
-        return passed(f"{parity.format}: every case is answered").explained(*_told(params, parity))
+    if not (parity.exact or parity.metric):
+        verdicts += [_held_by_nothing(parity)]
     return first_red(*verdicts).on(n=parity.rows).explained(*_told(params, parity))
+
+
+def _held_by_nothing(parity: Parity) -> Verdict:
+    return errored(
+        f"{parity.format}: its outputs are rounded, and there is no metric that tells whether too much"
+    ).explained(advice=f"export to onnx, and gate what rounding may cost: export.{parity.format}.difference")
 
 
 def _is_judged(case: str, params: ExportParams) -> bool:

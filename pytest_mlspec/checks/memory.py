@@ -39,6 +39,9 @@ _HELD = (
 class MemoryParams(Params):
     """`steps` is how many steps are taken, all on the same batch; the first third warms up.
 
+    What is held more after one or two of the others is taken for what is made once: take more steps, three times in the last
+    two thirds of them, where the team's step does something every so often.
+
     What may be held more after each step: `tensors_at_most` tensors, `bytes_at_most` bytes of tensors, of Python's objects, and
     on a GPU; `resident_at_most` bytes of the whole process, which other libraries take and give back as they like.
     """

@@ -125,6 +125,7 @@ class FittedEstimator:
         with from_outside(f"{self.name}.predict", key="model"):
             if self.kind == "probabilities":
                 found = np.asarray(self.estimator.predict_proba(features))
+                self._demand_columns(found)
                 # A class without a training row has no column.
                 probabilities_NC = np.zeros((len(found), self.classes), dtype=found.dtype)
                 probabilities_NC[:, self.columns] = found
@@ -135,6 +136,16 @@ class FittedEstimator:
         if self.kind == "values":
             return found
         return found.astype(np.int64) if self.kind == "clusters" else np.eye(self.classes)[self._numbered(found)]
+
+    def _demand_columns(self, found: NDArray[Any]) -> None:
+        """Raises RecipeError where probabilities have not one column for each of `classes_`: one would fill them all."""
+        if found.shape != (len(found), len(self.columns)):
+            raise RecipeError(
+                f"{self.name}.predict_proba gives an array of shape {list(found.shape)},"
+                f" expected {[len(found), len(self.columns)]}",
+                key="model",
+                advice="give one column for each of classes_",
+            )
 
     def _numbered(self, found: NDArray[Any]) -> NDArray[np.int64]:
         """Labels [N] of the estimator as class numbers."""

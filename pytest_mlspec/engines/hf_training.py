@@ -15,11 +15,12 @@ import transformers
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pytest_mlspec.engines import hf_trainer
+from pytest_mlspec.engines import hf_arguments, hf_trainer
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.language.spec import Training
+from pytest_mlspec.language.trainer import LABEL_SMOOTHING
 from pytest_mlspec.recipe.models.huggingface import Logits
 from pytest_mlspec.recipe.protocol import Examples
 from pytest_mlspec.recipe.unsupervised import PADDING
@@ -56,7 +57,7 @@ class HfTraining:
         own = {"warmup_steps": 0} if assembly.batches is not None else {}
         declared = _as_settled(assembly)
         device = assembly.device.device
-        arguments = hf_trainer.arguments(
+        arguments = hf_arguments.arguments(
             transformers.TrainingArguments,
             declared,
             folder=folder,
@@ -72,6 +73,12 @@ class HfTraining:
             data_collator=self._collate,
         )
         is_given = assembly.training.loss is not None or "loss" in assembly.recipe.given
+        if is_given and arguments.label_smoothing_factor:
+            raise RecipeError(
+                "the Trainer smooths the targets of the model's own loss, and the recipe gives a loss",
+                key=f"train.engine.{LABEL_SMOOTHING}",
+                advice="remove it, and smooth the targets in the loss",
+            )
         self._trainer.own_loss = assembly.loss if is_given else None
         self._rows = assembly.source(assembly.examples)
         self._trainer.loss_is_scaled_for_ga = is_given or self._divides_by_the_rows_of_a_step()

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mlspec.exports import EMPTY, MEASURED, TEXTS, Named, Opened, first_line
+from pytest_mlspec.exports import Named, Opened, first_line
 from pytest_mlspec.exports.subject import Subject
+from pytest_mlspec.formats import EMPTY, MEASURED, TEXTS
 from pytest_mlspec.recipe.protocol import Examples, Prepared
 
 _MOST_ROWS, _MOST_BYTES = 4096, 64_000_000

@@ -33,6 +33,7 @@ _NEEDED: Mapping[str, str] = {
     "model_type": "a mapping is needed",
     "string_too_short": "a text is needed",
     "string_type": "a text is needed",
+    "too_short": "a list of at least {min_length} is needed",
     "tuple_type": "a list is needed",
 }
 
@@ -95,6 +96,8 @@ def described(value: object, *, length: int = 60) -> str:
             return str(value).lower()
         case Mapping():
             return "a mapping"
+        case [] | ():
+            return "an empty list"
         case list() | tuple():
             return "a list"
         case _:

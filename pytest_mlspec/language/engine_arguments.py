@@ -19,8 +19,9 @@ def _words(text: str) -> frozenset[str]:
 class TrainerArguments:
     """The arguments of the callable `name`: those that a spec may give, those that a key of the spec stands for, and the rest.
 
-    `twice` maps an argument to the key with which it cannot stand together. `own` are set by the engine: a job has a folder of
-    its own, and what it gives is evidence, not a log.
+    `twice` maps an argument to the key with which it cannot stand together, `beside` to the argument without which it means
+    nothing; `of_val` are read where there is a validation split. `own` are set by the engine: a job has a folder of its own,
+    and what it gives is evidence, not a log.
     """
 
     name: str
@@ -28,6 +29,8 @@ class TrainerArguments:
     keys: Mapping[str, str]
     own: frozenset[str]
     twice: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    of_val: frozenset[str] = frozenset()
 
 
 TRAINERS: Mapping[str, TrainerArguments] = {
@@ -37,12 +40,14 @@ TRAINERS: Mapping[str, TrainerArguments] = {
         keys=trainer.KEYS,
         own=trainer.OWN,
         twice={trainer.LABEL_SMOOTHING: "loss"},
+        beside=trainer.BESIDE,
     ),
     "sentence_transformers": TrainerArguments(
         "sentence_transformers.SentenceTransformerTrainingArguments",
-        given=trainer.ARGUMENTS - {trainer.LABEL_SMOOTHING} | embedding.TRAINER_ARGUMENTS,
+        given=trainer.ARGUMENTS - {trainer.LABEL_SMOOTHING, trainer.NOISE} | embedding.TRAINER_ARGUMENTS,
         keys=trainer.KEYS,
         own=trainer.OWN,
+        beside=trainer.BESIDE,
     ),
     "lightning": TrainerArguments(
         "lightning.Trainer",
@@ -70,6 +75,8 @@ TRAINERS: Mapping[str, TrainerArguments] = {
             " reload_dataloaders_every_n_epochs strategy sync_batchnorm use_distributed_sampler"
         ),
         twice={"gradient_clip_val": "clip_norm", "gradient_clip_algorithm": "clip_norm"},
+        beside={"gradient_clip_algorithm": "gradient_clip_val"},
+        of_val=_words("check_val_every_n_epoch val_check_interval limit_val_batches"),
     ),
     "keras": TrainerArguments(
         "Model.fit",

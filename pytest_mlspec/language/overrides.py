@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PLAIN = (str, int, float, bool, type(None))
 _FIXED = ("mlspec", "name", "matrix")
 _LABEL = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+# A text that reads as a value of another type would go by the name of that.
+_TEXT = re.compile(r"(?!(true|false|none)$)[A-Za-z]", re.IGNORECASE)
 _LONGEST = 300
 
 
@@ -83,7 +85,8 @@ def _labelled(name: str, values: Mapping[str, Any]) -> str:
 
 def _label(value: Any) -> str:
     shown = str(value).lower() if isinstance(value, bool | None) else str(value)
-    return shown if isinstance(value, _PLAIN) and _LABEL.fullmatch(shown) else _digest(value)
+    is_plain = isinstance(value, _PLAIN) and not (isinstance(value, str) and not _TEXT.match(value))
+    return shown if is_plain and _LABEL.fullmatch(shown) else _digest(value)
 
 
 def _digest(value: Any) -> str:

@@ -18,12 +18,22 @@ WARMUP_RATIO = "warmup_ratio"
 LABEL_SMOOTHING = "label_smoothing_factor"
 """The share of each target that the Trainer spreads over all classes."""
 
+NOISE = "neftune_noise_alpha"
+"""The noise on embeddings of tokens: a model is asked for them by a method that a SentenceTransformer has not."""
+
 ARGUMENTS = _words(
     "activation_checkpointing activation_checkpointing_kwargs gradient_checkpointing gradient_checkpointing_kwargs"
-    " ignore_data_skip neftune_noise_alpha tf32 torch_empty_cache_steps use_liger_kernel liger_kernel_config"
-    f" warmup_steps {WARMUP_RATIO} {LABEL_SMOOTHING}"
+    " ignore_data_skip tf32 torch_empty_cache_steps use_liger_kernel liger_kernel_config"
+    f" warmup_steps {WARMUP_RATIO} {LABEL_SMOOTHING} {NOISE}"
 )
 """The arguments of TrainingArguments that a spec may give."""
+
+BESIDE: Mapping[str, str] = {
+    "activation_checkpointing_kwargs": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "gradient_checkpointing",
+    "liger_kernel_config": "use_liger_kernel",
+}
+"""The arguments that mean nothing without another one."""
 
 KEYS: Mapping[str, str] = {
     "adam_beta1": "train.optimizer.betas",

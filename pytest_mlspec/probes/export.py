@@ -21,10 +21,10 @@ from pytest_mlspec.engines import ENGINES, ModulePredictor
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.errors import NotApplicableError, RecipeError
 from pytest_mlspec.evidence import Exported
-from pytest_mlspec.exports import FORMATS, formats_of
 from pytest_mlspec.exports.cases import Case, cases, split_of, texts_of
 from pytest_mlspec.exports.runtime import opset_of
 from pytest_mlspec.exports.subject import Subject, Written
+from pytest_mlspec.formats import FORMATS, formats_of
 from pytest_mlspec.jobs import Export
 from pytest_mlspec.recipe.packing import by_name, to_arrays
 from pytest_mlspec.recipe.protocol import Examples, NumpyArray, Prepared

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_mlspec.errors import DataError, RecipeError
+from pytest_mlspec.errors import DataError, MlspecError
 from pytest_mlspec.probes import answers, requests
 from pytest_mlspec.probes.answers import Answers, Form
 
@@ -37,8 +38,8 @@ def read(path: Path, form: Form, *, like: Any) -> tuple[Any, Answers]:
         case _:
             raise DataError(f"{path.name} holds no golden rows", key=_KEY, advice=_FORM)
     try:
-        return requests.from_records(rows, like), answers.read(outputs, len(rows), form)
-    except (RecipeError, TypeError, ValueError) as error:
+        return requests.from_records(rows, like), answers.read(outputs, len(rows), replace(form, source=path.name))
+    except (MlspecError, TypeError, ValueError) as error:
         raise DataError(f"{path.name} cannot be read: {error}", key=_KEY, advice=_FORM) from error
 
 

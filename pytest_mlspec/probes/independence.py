@@ -51,7 +51,13 @@ class Rowwise(Protocol):
 
 
 def independence_of(model: Rowwise, rows: Examples) -> Independence:
-    """The outputs of `model` for each of `rows` alone, in another order and once more, held against those of the batch."""
+    """The outputs of `model` for each of `rows` alone, in another order and once more, held against those of the batch.
+
+    Raises MeasurementError where all rows are the same: what depends on the others would then be the same too.
+    """
+    arrays = rows.inputs.values() if isinstance(rows.inputs, Mapping) else [rows.inputs]
+    if all(np.array_equal(array, np.broadcast_to(array[:1], array.shape)) for array in arrays):
+        raise MeasurementError(f"{len(rows)} rows are all the same: none could be seen to depend on the others")
     batch = _by_row(model.outputs(rows))
     again = _by_row(model.outputs(rows))
     order_N = np.random.default_rng(0).permutation(len(rows))

@@ -22,7 +22,8 @@ from pytest_mlspec.engines import ENGINES, ModulePredictor, Predictor
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.errors import NotApplicableError, RecipeError
 from pytest_mlspec.evidence import Array, Exported, Timing
-from pytest_mlspec.exports import MEASURED, open_export
+from pytest_mlspec.exports import open_export
+from pytest_mlspec.formats import MEASURED
 from pytest_mlspec.jobs import Export, Latency
 from pytest_mlspec.probes import requests
 from pytest_mlspec.probes.stopwatch import Call, processors, stopwatch

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from pytest_mlspec.errors import MeasurementError
 from pytest_mlspec.evidence import Difference, Exported, Parity, TrainingRun
-from pytest_mlspec.exports import FORMATS, MEASURED, Opened, first_line, open_export
+from pytest_mlspec.exports import Opened, first_line, open_export
 from pytest_mlspec.exports.cases import in_batches
 from pytest_mlspec.exports.parity import Scores, compared, hint
 from pytest_mlspec.exports.readings import Reading, as_probabilities, as_they_are, found_reading, next_tokens, softmax
+from pytest_mlspec.formats import FORMATS, MEASURED
 from pytest_mlspec.jobs import Export, LoadExport
 from pytest_mlspec.language.task import task_of
 from pytest_mlspec.probes.scores import Bench

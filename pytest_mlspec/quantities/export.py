@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from pytest_mlspec.evidence import Exported, Parity
-from pytest_mlspec.exports import EMPTY, FORMATS
+from pytest_mlspec.formats import EMPTY, FORMATS
 from pytest_mlspec.jobs import Export, LoadExport
 from pytest_mlspec.quantities.measures import Reading, Selectors, quantity
 

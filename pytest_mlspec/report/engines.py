@@ -25,7 +25,9 @@ _HEAD = """\
 
 Every engine gives one `TrainingRun`, so every check and gate is the same claim whatever trained. Where an engine cannot answer,
 the item is skipped as *not applicable* with the reason that stands here under its number; a `*` marks the checks of `standard`.
-The engine `trained` is that of a model which a Python test hands over. This page is printed by `python -m pytest_mlspec engines`.
+The engine `trained` is that of a model which a Python test hands over. Two answers need a function of the recipe: `mteb.{task}`
+of a model that is no SentenceTransformer needs `encode`, and `export` of what the engine `callable` fits needs `export`. This
+page is printed by `python -m pytest_mlspec engines`.
 """
 
 

@@ -22,6 +22,15 @@ def data(params: Params) -> Verdict:
     return passed("fine")
 """
 
+NAMED_AS_A_METRIC = """
+from pytest_mlspec.extending import NoSelectors, TrainingRun, quantity
+
+@quantity("test.mean_absolute_error", higher_is_better=False)
+def error(of: NoSelectors, run: TrainingRun) -> float:
+    '''A metric has this name.'''
+    return 7.0
+"""
+
 WITHOUT_CLAIM = """
 from pytest_mlspec.extending import Params, Verdict, check, passed
 
@@ -41,6 +50,21 @@ def silent(params: Params) -> Verdict:
 """
 
 NO_VERDICT = RAISES.replace("return passed(str(one / 0))", "return True")
+
+PARAMS_WITHOUT_DEFAULT = """
+from pytest_mlspec.extending import Params, Verdict, check, passed
+
+class Bound(Params):
+    bound: float
+
+@check("silent", needs=lambda params: {})
+def silent(params: Bound) -> Verdict:
+    '''It asks its params for a default.'''
+    return passed("fine")
+"""
+
+NEEDS_RAISE = RAISES.replace("needs=lambda params: {}", "needs=lambda params: {'run': params.nothing}")
+NEEDS_NO_JOB = RAISES.replace("needs=lambda params: {}", "needs=lambda params: {'run': 'largest'}")
 
 PROBE_RAISES = """
 from pytest_mlspec.extending import Measure, Measured, Params, Verdict, at_most, check, probe
@@ -68,7 +92,7 @@ def test_the_guide_is_true(project: Project, workers: tuple[str, ...]) -> None:
 
 def test_every_extension_of_the_guide_takes_less_than_fifteen_lines() -> None:
     """The imports apart."""
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    _, *blocks = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
     assert max(len(block.splitlines()) for block in blocks) < 15
 
@@ -95,35 +119,49 @@ def test_nothing_of_it_is_imported_where_no_extension_is_used(project: Project) 
 
 
 @pytest.mark.parametrize(
-    ("conftest", "told"),
+    ("conftest", "told", "warnings"),
     [
-        (WITHOUT_CLAIM, "conftest.py:4: check 'silent': the first line of its docstring is the claim"),
-        (RAISES, "conftest.py:8: the check 'silent' raised ZeroDivisionError: division by zero"),
-        (NO_VERDICT, "conftest.py:4: the check 'silent' returned a bool, not a Verdict"),
-        (PROBE_RAISES, "KeyError: 'largest'"),
+        (WITHOUT_CLAIM, "conftest.py:4: check 'silent': the first line of its docstring is the claim", 1),
+        (
+            PARAMS_WITHOUT_DEFAULT,
+            "conftest.py:7: check 'silent': give each of its params a default (bound has none)",
+            1,
+        ),
+        (NEEDS_RAISE, "conftest.py:4: `needs` of the check 'silent' raised AttributeError", 1),
+        (NEEDS_NO_JOB, "conftest.py:4: `needs` of the check 'silent' gives for 'run' 'largest', which is no job", 1),
+        (RAISES, "conftest.py:8: the check 'silent' raised ZeroDivisionError: division by zero", 0),
+        (NO_VERDICT, "conftest.py:4: the check 'silent' returned a bool, not a Verdict", 0),
+        (PROBE_RAISES, "KeyError: 'largest'", 0),
     ],
 )
-def test_a_mistake_makes_its_own_claim_red(project: Project, conftest: str, told: str) -> None:
+def test_a_mistake_makes_its_own_claim_red(project: Project, conftest: str, told: str, warnings: int) -> None:
     """With file and line; the other claims are judged."""
     project.write("conftest.py", conftest)
     project.write("specs/line.mlspec.yaml", SILENT)
 
     result = project.run("-W", "default")
 
-    result.assert_outcomes(passed=2, failed=1, warnings=int("claim" in told))
+    result.assert_outcomes(passed=2, failed=1, warnings=warnings)
     result.stdout.fnmatch_lines([f"*{told}*"])
     result.stdout.no_re_match_line(r".*pytest_mlspec/extending.py")
 
 
-def test_a_name_that_is_taken_is_a_warning(project: Project) -> None:
-    """The check that has the name stays."""
-    project.write("conftest.py", NAMED_TWICE)
-    project.write("specs/line.mlspec.yaml", LINE)
+@pytest.mark.parametrize(
+    ("conftest", "told"),
+    [
+        (NAMED_TWICE, "conftest.py:4: check 'data' is registered twice"),
+        (NAMED_AS_A_METRIC, "conftest.py:4: quantity 'test.mean_absolute_error' is registered twice"),
+    ],
+)
+def test_a_name_that_is_taken_is_a_warning(project: Project, conftest: str, told: str) -> None:
+    """The check, or the metric, that has the name stays."""
+    project.write("conftest.py", conftest)
+    project.write("specs/line.mlspec.yaml", f"{LINE}  test.mean_absolute_error: {{at_most: 1}}\n")
 
     result = project.run("-W", "default")
 
-    result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*PytestWarning: conftest.py:4: check 'data' is registered twice*"])
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines([f"*PytestWarning: {told}*"])
 
 
 @pytest.mark.parametrize(

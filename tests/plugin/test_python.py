@@ -16,6 +16,8 @@ def test_the_run(mlspec_run):
     assert mlspec_run.history["loss"].shape == (0,)
     assert mlspec_run.metrics["train.seconds"] < 30
     assert mlspec_run.predictions("test").shape == (12,)
+    with pytest.raises(Exception, match="there is no split 'tset'"):
+        mlspec_run.predictions("tset")
     assert dict(mlspec_run.artefacts) == {}
     assert {name: verdict.status for name, verdict in mlspec_run.verdicts.items()} == {
         "data": "passed",
@@ -43,6 +45,28 @@ import pytest
 def test_the_model(mlspec_run):
     slope, constant = mlspec_run.model
     assert 2.9 < slope < 3.1
+"""
+
+FOLDS = """
+mlspec: 1
+name: folds
+data: {source: sklearn.iris, split: {folds: 3}}
+model: LogisticRegression
+train: {engine: sklearn}
+gates:
+  cv.accuracy: {at_least: 0.5}
+  cv_std.accuracy: {at_most: 0.5}
+"""
+
+OF_SEVERAL = """
+from pytest_mlspec import MlspecError, run_spec
+
+run = run_spec("specs/folds.mlspec.yaml")
+print("as judged:", *(run.verdicts[name].measured == value for name, value in run.metrics.items()))
+try:
+    run.measure("val.loss")
+except MlspecError as error:
+    print(error.message)
 """
 
 MISTAKES = """
@@ -133,6 +157,16 @@ def test_a_script_trains_without_pytest(project: Project) -> None:
     )
     assert result.ret == 0
     assert len(project.trainings) == 1
+
+
+def test_a_script_reads_what_the_gates_judge(project: Project) -> None:
+    """Of several folds or seeds that is their mean, or standard deviation, and not the value of one training."""
+    project.write("specs/folds.mlspec.yaml", FOLDS)
+
+    result = project.script(OF_SEVERAL)
+
+    result.stdout.fnmatch_lines(["as judged: True True", "there is no val.loss"], consecutive=True)
+    assert result.ret == 0
 
 
 @pytest.mark.parametrize(

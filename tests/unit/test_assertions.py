@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 import pytest_mlspec
@@ -23,6 +25,7 @@ from pytest_mlspec import (
     assert_independent_rows,
     assert_latency,
     assert_metric,
+    assert_mteb,
     assert_overfits,
     assert_reproducible,
     assert_resumes,
@@ -265,11 +268,48 @@ def test_a_row_that_depends_on_others_is_seen(model: Any, message: str) -> None:
         assert_independent_rows(model, _ROWS)
 
 
+def test_no_rows_are_not_independent() -> None:
+    """There is nothing to compare."""
+    with pytest.raises(MlspecError, match="there are no rows to compare"):
+        assert_independent_rows(small(), _ROWS[:0])
+
+
+def test_an_option_is_placed_at_the_call() -> None:
+    """Also where a context manager stands between the assertion and its rules."""
+    with pytest.raises(MlspecError, match=r"test_assertions.py:\d+:1  train.optimizer: unknown optimizer 'adamv'"):
+        assert_overfits(small, ROWS, optimizer={"use": "adamv"})
+
+
+def test_an_mteb_task_with_a_folder_is_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its options are accepted, and the folder is looked at."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(AssertionError, match="data holds none of the files of Banking77Classification"):
+        assert_mteb(object(), "Banking77Classification", at_least=0.5, data="data")
+
+
+def test_rows_that_are_all_the_same_tell_nothing() -> None:
+    """The mean of the batch is then that of each row."""
+    with pytest.raises(MlspecError, match="4 rows are all the same"):
+        assert_independent_rows(Centred(), np.zeros((4, 3), dtype=np.float32))
+
+
 def test_a_metric_of_a_trained_model() -> None:
     """Of a module with logits, an estimator whose classes have names, and a function that gives values."""
     assert_metric(fitted_module(), ROWS, "accuracy", at_least=0.9)
     assert_metric(LogisticRegression().fit(_ROWS, NAMED), (_ROWS, NAMED), "roc_auc", at_least=0.95)
     assert_metric(lambda rows: rows @ np.array([1.0, -2.0, 0.5, 0.0]), VALUES, "r2", at_least=0.99)
+
+
+def test_a_module_that_is_measured_stays_in_the_mode_that_it_has() -> None:
+    """The caller may train it on: it is a copy that is measured in evaluation mode."""
+    module = small().train()
+
+    assert_metric(module, ROWS, "accuracy", at_least=0)
+    assert_latency(module, _ROWS, at_most="10s")
+
+    assert all(each.training for each in module.modules())
 
 
 @pytest.mark.parametrize(
@@ -292,6 +332,22 @@ def test_a_target_that_the_model_does_not_know_is_told() -> None:
         assert_metric(
             LogisticRegression().fit(_ROWS, NAMED), (_ROWS, np.where(ROWS[1], "maybe", "no")), "f1", at_least=0
         )
+
+
+def test_a_metric_of_probabilities_is_not_read_from_labels() -> None:
+    """An estimator without `predict_proba` has no area under the curve; its accuracy is measured."""
+    labels_alone = LinearSVC().fit(_ROWS, NAMED)
+
+    with pytest.raises(MlspecError, match="roc_auc reads probabilities, and LinearSVC gives labels alone"):
+        assert_metric(labels_alone, (_ROWS, NAMED), "roc_auc", at_least=0.5)
+
+    assert_metric(labels_alone, (_ROWS, NAMED), "accuracy", at_least=0.9)
+
+
+def test_a_latency_without_rows_is_told() -> None:
+    """There is no call to time."""
+    with pytest.raises(MlspecError, match="there is no row to call the model with"):
+        assert_latency(small(), _ROWS[:0], at_most="10s")
 
 
 def test_a_latency_has_a_bound() -> None:

@@ -203,8 +203,10 @@ def test_values_of_the_run_have_their_unit(
 
 def test_a_failed_gate_tells_of_a_training_that_stopped_early() -> None:
     """It is the first thing to look at; one that took all of its steps says nothing of it."""
-    stopped = training(steps=2, planned_steps=4, stopped="stopped early at epoch 1: val.loss 0.5, patience 1")
-    finished = training(stopped="finished 2 epochs")
+    stopped = training(
+        steps=2, planned_steps=4, stopped="stopped early at epoch 1: val.loss 0.5, patience 1", seconds=1.0
+    )
+    finished = training(stopped="finished 2 epochs", seconds=1.0)
     made = gate("train.seconds", "within", 10, 20)
 
     assert judge(made, {"run": stopped}).facts == (f"the training {stopped.stopped}",)

@@ -22,6 +22,7 @@ MAY_IMPORT: Mapping[str, str] = {
     # words and tables
     "errors": "",
     "registry": "errors",
+    "formats": "registry",
     "statistics": "",
     "tracebacks": "store.environment",
     # YAML -> data with positions -> Spec
@@ -43,20 +44,20 @@ MAY_IMPORT: Mapping[str, str] = {
     "language.matrix": "errors language.complaints language.load language.spec",
     "language.rules": "errors extensions language.trainer language.boosters language.complaints language.estimators"
     " language.embedding language.engine_arguments language.mteb language.names language.pretrained language.task"
-    " language.units language.spec quantities check checks engines exports jobs",
+    " language.units language.spec quantities check checks engines formats jobs",
     "language.overrides": "errors language.complaints language.load language.matrix",
     "language.declared": "errors language.complaints language.load language.matrix language.overrides language.rules"
     " language.spec language.vocabulary",
     # what flows
     "jobs": "",
     "evidence": "",
-    "quantities": "errors registry jobs evidence exports",
+    "quantities": "errors registry formats jobs evidence",
     # what others add
     "extensions": "errors registry jobs",
     "extending": "errors registry extensions check checks evidence jobs engines quantities",
     # Evidence -> Verdicts
     "check": "errors registry evidence jobs",
-    "checks": "errors registry check exports quantities jobs evidence statistics",
+    "checks": "errors registry check formats quantities jobs evidence statistics",
     "gates": "errors check checks quantities evidence statistics",
     # Spec -> Plan -> one pytest run
     "plan": "errors check checks gates quantities jobs evidence language.spec language.declared language.rules engines",
@@ -70,7 +71,7 @@ MAY_IMPORT: Mapping[str, str] = {
     # the checks without a spec file
     "plain": "errors",
     "workbench": "errors check engines evidence jobs language.declared language.spec plain plan probes recipe",
-    "assertions": "errors check plain report workbench",
+    "assertions": "errors check plain quantities report workbench",
     "report": "errors check checks evidence engines jobs language.task plan quantities reuse session store"
     " workers.tasks",
     "__main__": "errors language.embedding language.units language.declared engines report store",
@@ -99,8 +100,8 @@ MAY_IMPORT: Mapping[str, str] = {
     "workers.job": "errors extensions jobs evidence language.spec store store.reads engines probes recipe",
     "engines": "errors registry language.trainer language.boosters language.estimators language.embedding"
     " language.names jobs evidence quantities language.spec language.task recipe training",
-    "exports": "errors registry evidence engines recipe",
-    "probes": "errors exports extensions language.mteb jobs evidence quantities store.environment language.spec"
+    "exports": "errors registry formats evidence engines recipe",
+    "probes": "errors formats exports extensions language.mteb jobs evidence quantities store.environment language.spec"
     " language.task recipe engines training",
     "recipe": "errors extensions tracebacks language.boosters language.estimators language.embedding language.names"
     " language.pretrained jobs evidence quantities store.environment language.spec language.task sources training",

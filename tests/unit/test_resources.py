@@ -41,6 +41,14 @@ def test_what_was_measured_is_held_to_its_bound(name: str, value: float, unit: s
     assert judged(name, run, value).unit == unit
 
 
+def test_a_training_without_a_time_is_not_fast() -> None:
+    """The time of a model that is trained already is not 0 seconds."""
+    verdict = judged("train.seconds", training(engine="trained", seconds=0.0), 5)
+
+    assert verdict.status is Status.SKIPPED
+    assert verdict.summary == "the engine trained reports no time of a training"
+
+
 @pytest.mark.parametrize(
     ("name", "cost", "reason"),
     [

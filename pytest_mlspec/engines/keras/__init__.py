@@ -10,8 +10,10 @@ is resumed at any step. Left out: other backends, several outputs, callbacks of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -45,8 +47,7 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
     Raises TrainingError where no step can be taken or a loss is not finite, RecipeError where the model does not fit,
     UserCodeError for an exception of the model or of Keras.
     """
-    make_ready("keras")
-    with from_outside("the training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
+    with _library("the training"), deterministic_algorithms(work.spec.train.deterministic):
         return _interrupt(job, work) if isinstance(job, Interrupt) else _run(job, work)
 
 
@@ -66,8 +67,7 @@ class KerasPredictor(TorchPredictor):
 
 def restore(job: Train, work: Work) -> KerasPredictor:
     """The model that `job` trained, from its stored weights; its module answers with logits, or with values."""
-    make_ready("keras")
-    with from_outside("the restored model", key="model"):
+    with _library("the restored model"):
         module, assembly = _new(work, assemble(work), seed_of(job, work))
         load_weights(module, work.needed[job].file(WEIGHTS))
         return KerasPredictor(module.eval(), assembly)
@@ -80,20 +80,35 @@ def take_steps(
 
     What Keras keeps in parameters and does not learn, such as batch statistics, is left out of it.
     """
-    make_ready("keras")
-    from pytest_mlspec.engines.keras.reading import Learning
-    from pytest_mlspec.engines.keras.training import Training
+    with _library("the training"):
+        from pytest_mlspec.engines.keras.reading import Learning
+        from pytest_mlspec.engines.keras.training import Training
 
-    assembly = assemble(work)
-    if assembly.total_steps < steps:
-        assembly = assemble(work, steps=steps)
-    module, assembly = _new(work, assembly, work.spec.train.seed)
-    learning = Learning(module.model)
-    begin(learning)
-    Training(
-        module, assembly, work, seed=work.spec.train.seed, splits=None, after_step=lambda: after_step(learning)
-    ).fit_until(steps)
-    return assembly
+        seed = work.spec.train.seed
+        assembly = assemble(work)
+        if assembly.total_steps < steps:
+            assembly = assemble(work, steps=steps)
+        module, assembly = _new(work, assembly, seed)
+        learning = Learning(module.model)
+        begin(learning)
+        observed = partial(after_step, learning)
+        Training(module, assembly, work, seed=seed, splits=None, after_step=observed).fit_until(steps)
+        return assembly
+
+
+@contextmanager
+def _library(what: str) -> Iterator[None]:
+    """Keras is there, on torch, and left as it was; `what` names what is done with it, for its errors."""
+    make_ready("keras")
+    from keras import config
+
+    is_filtered = config.is_traceback_filtering_enabled()
+    try:
+        with from_outside(what, key="model"):
+            yield
+    finally:
+        if is_filtered:
+            config.enable_traceback_filtering()
 
 
 def _new(work: Work, assembly: Assembly, seed: int, *, seeded: bool = True) -> tuple[Scores, Assembly]:
@@ -103,6 +118,7 @@ def _new(work: Work, assembly: Assembly, seed: int, *, seeded: bool = True) -> t
 
 
 def _run(job: Train | Resume, work: Work) -> Result:
+    from pytest_mlspec.engines.keras.reading import demand_probabilities
     from pytest_mlspec.engines.keras.training import Training
 
     if isinstance(job, Resume) or job.fresh:
@@ -127,6 +143,7 @@ def _run(job: Train | Resume, work: Work) -> Result:
     if assembly.batches is not None:
         training.hold_rate(planned)
     history = training.fit(checkpoint)
+    demand_probabilities(module, assembly)
     run, predictions = measured(training.state, history, assembly, splits, losses_before=losses_before, machine=machine)
     save_weights(module, work.folder / WEIGHTS)
     resumed_at = interruption.step if interruption else None

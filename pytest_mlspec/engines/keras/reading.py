@@ -30,6 +30,8 @@ from pytest_mlspec.training.seeding import seed_everything
 # What Keras itself keeps probabilities away from 0 and 1 by.
 _EPSILON = 1e-7
 _SUM_TOLERANCE = 1e-4
+# So many rows tell probabilities from numbers that a new model happens to have between 0 and 1.
+_ROWS_READ = 256
 _COMPILE = "compile it: model.compile(optimizer=…, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))"
 
 
@@ -70,6 +72,7 @@ def new_model(work: Work, assembly: Assembly, seed: int, *, seeded: bool = True)
     outputs do not fit the task.
     """
     keras.utils.clear_session()  # or variables would be called otherwise after another model
+    keras.config.disable_traceback_filtering()  # its frames tell where an exception was raised
     if seeded:
         seed_everything(seed)
         keras.utils.set_random_seed(seed % 2**32)
@@ -93,9 +96,15 @@ def new_model(work: Work, assembly: Assembly, seed: int, *, seeded: bool = True)
     return Scores(model, _reading(model.loss, outputs)), replace(assembly, declared=declared, recipe=recipe)
 
 
+def demand_probabilities(module: Scores, assembly: Assembly) -> None:
+    """Raises RecipeError where a trained model, whose outputs were read as probabilities, gives something else."""
+    if module.is_read == "probabilities":
+        _reading(module.model.loss, _first_outputs(module.model, assembly))
+
+
 def _first_outputs(model: Any, assembly: Assembly) -> Tensor:
-    """The outputs for two rows; a model that takes its shapes from its inputs is complete after it."""
-    rows = assembly.examples.take(np.arange(min(2, len(assembly.examples))))
+    """The outputs for the first rows; a model that takes its shapes from its inputs is complete after it."""
+    rows = assembly.examples.take(np.arange(min(_ROWS_READ, len(assembly.examples))))
     with torch.no_grad():
         batch = assembly.source(rows).fetch(torch.arange(len(rows)))
         outputs = forward(Scores(model, "values"), batch)
@@ -110,17 +119,19 @@ def _reading(loss: Any, outputs: Tensor) -> str:
     if is_logits:
         return "logits"
     values = outputs.double().reshape(len(outputs), -1)
-    total_N = values.sum(dim=1) if values.shape[1] > 1 else torch.ones(len(values))
-    if bool((values >= 0).all() and (values <= 1).all() and ((total_N - 1).abs() <= _SUM_TOLERANCE).all()):
+    total_N = values.sum(dim=1) if values.shape[1] > 1 else torch.ones(len(values), device=values.device)
+    is_one_N = ((values >= 0) & (values <= 1)).all(dim=1) & ((total_N - 1).abs() <= _SUM_TOLERANCE)
+    if bool(is_one_N.all()):
         return "probabilities"
-    row = ", ".join(f"{value:.4g}" for value in values[0].tolist()[:4])
+    number = int(is_one_N.long().argmin())
+    row = ", ".join(f"{value:.4g}" for value in values[number].tolist()[:4])
     told = (
         "the compiled loss takes probabilities"
         if is_logits is False
         else "the compiled loss does not tell what they are"
     )
     raise RecipeError(
-        f"the outputs of the first row begin with {row}, which are no probabilities, and {told}",
+        f"the outputs of training row {number + 1} begin with {row}, which are no probabilities, and {told}",
         key="model",
         advice="write loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), or end the model in a softmax",
     )

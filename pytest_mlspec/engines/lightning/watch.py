@@ -179,7 +179,7 @@ class Watch(Callback):
         state.record.add_seconds("evaluation", time.perf_counter() - began)
         if rule is not None:
             look_at_early_stop(state, rule, metrics)
-            trainer.should_stop = bool(state.stopped_early)
+            trainer.should_stop |= bool(state.stopped_early)  # the module may have asked for its end
         assert self._live is not None
         self._live.on_epoch(state.epoch, metrics)
         self._after_epoch()

@@ -15,7 +15,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from torch import nn
 
-from pytest_mlspec.engines import hf_trainer
+from pytest_mlspec.engines import hf_arguments
 from pytest_mlspec.engines.assembly import STEPS_ON_BATCHES
 from pytest_mlspec.engines.sentence_transformers.encoders import new_encoder, numbers_of, records
 from pytest_mlspec.engines.sentence_transformers.losses import Rows, name_of, new_loss
@@ -55,7 +55,7 @@ class TextTraining:
 
     def trainer(self, folder: Path) -> Trainer:
         """The library's trainer of these parts; checkpoints go to `folder`."""
-        arguments = hf_trainer.arguments(
+        arguments = hf_arguments.arguments(
             SentenceTransformerTrainingArguments,
             self.training,
             folder=folder,

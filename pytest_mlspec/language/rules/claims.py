@@ -86,6 +86,8 @@ def _gates(spec: Spec) -> Iterator[Mistake]:
         if quantity.metric is not None and quantity.metric.reads == "clusters" and has_no_target(spec):
             advice = "name the column of the classes under data.target: metrics alone read it, no fit"
             yield Mistake(key, f"{quantity.metric.name} compares with classes", advice, lacks=(("data", "target"),))
+        if quantity.of_folds and spec.train.engine.use == "trained":
+            yield Mistake(key, "the model is trained already, so no fold trains", "gate a metric such as test.accuracy")
         if quantity.of_folds and not (spec.data and spec.data.split.folds):
             lacking: KeyPath = ("data", "split", "folds")
             yield Mistake(

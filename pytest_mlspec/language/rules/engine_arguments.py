@@ -20,8 +20,11 @@ _SWITCHES = frozenset({"benchmark", "detect_anomaly", "inference_mode"})
 _ALGORITHMS = ("norm", "value")
 
 
-def mistakes(train: Training) -> Iterator[Mistake]:
-    """The mistakes of the arguments of an engine whose trainer stands in the table."""
+def mistakes(train: Training, *, has_val: bool) -> Iterator[Mistake]:
+    """The mistakes of the arguments of an engine whose trainer stands in the table.
+
+    `has_val` tells that there may be a validation split.
+    """
     trainer = TRAINERS.get(train.engine.use)
     if trainer is None:
         return
@@ -41,6 +44,12 @@ def mistakes(train: Training) -> Iterator[Mistake]:
             yield from trainer_rules.value(key, name, value)
         else:
             yield from _value(key, name, value)
+        needed = trainer.beside.get(name)
+        if needed is not None and not train.engine.arguments.get(needed):
+            yield Mistake(key, f"{name} means nothing without {needed}", f"write {needed} too, or remove this key")
+        if name in trainer.of_val and not has_val:
+            advice = "give data.split.val a share, such as 0.1, or remove this key"
+            yield Mistake(key, f"{name} needs a validation split", advice, lacks=(("data", "split", "val"),))
 
 
 def _value(key: KeyPath, name: str, value: object) -> Iterator[Mistake]:
@@ -53,9 +62,11 @@ def _value(key: KeyPath, name: str, value: object) -> Iterator[Mistake]:
         if not (is_number(value) and value > 0):
             yield Mistake(key, f"a number above 0 is needed, not {described(value)}")
     elif name == "class_weight":
-        if not (isinstance(value, dict) and value and all(map(is_number, value.values()))):
-            yield Mistake(
-                key, f"a number for each class is needed, not {described(value)}", "write it as in {no: 1, yes: 5}"
-            )
+        if not (isinstance(value, dict) and value and all(is_number(each) and each >= 0 for each in value.values())):
+            told = f"a number of at least 0 for each class is needed, not {described(value)}"
+            yield Mistake(key, told, "write it as in {no: 1, yes: 5}")
+    elif name == "check_val_every_n_epoch":
+        if not (type(value) is int and value > 0):
+            yield Mistake(key, f"a whole number above 0 is needed, not {described(value)}")
     elif not is_number(value):
         yield Mistake(key, f"a number is needed, not {described(value)}")

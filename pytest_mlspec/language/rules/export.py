@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_mlspec import quantities
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError, did_you_mean
-from pytest_mlspec.exports import FORMATS, formats_of
+from pytest_mlspec.formats import FORMATS, formats_of
 from pytest_mlspec.jobs import Export, LoadExport
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.rules.mistake import Mistake

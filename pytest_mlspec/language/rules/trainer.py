@@ -13,6 +13,7 @@ from pytest_mlspec.language.pretrained import PRETRAINED
 from pytest_mlspec.language.rules.arguments import is_number, word
 from pytest_mlspec.language.rules.mistake import Mistake
 from pytest_mlspec.language.rules.uses import unknown
+from pytest_mlspec.language.task import task_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
@@ -22,7 +23,7 @@ ENGINES = frozenset({"transformers", "sentence_transformers"})
 """The engines whose trainer is one of Hugging Face."""
 
 _SHARES = frozenset({trainer.WARMUP_RATIO, trainer.LABEL_SMOOTHING})
-_NUMBERS = frozenset({"neftune_noise_alpha", "torch_empty_cache_steps", "warmup_steps"})
+_NUMBERS = frozenset({trainer.NOISE, "torch_empty_cache_steps", "warmup_steps"})
 _MAPPINGS = frozenset({"activation_checkpointing_kwargs", "gradient_checkpointing_kwargs", "liger_kernel_config"})
 
 
@@ -42,6 +43,9 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
     if train.schedule is not None:
         yield from _by_name(("train", "schedule"), train.schedule, trainer.SCHEDULES)
     yield from _warm_up(train)
+    if trainer.LABEL_SMOOTHING in train.engine.arguments and task_of(spec) == "regression":
+        yield Mistake(("train", "engine", trainer.LABEL_SMOOTHING), "a regression has no classes", "remove it")
+    yield from _prompts_of_columns(spec)
     if train.device.startswith("cuda:") and train.device != "cuda:0":
         advice = "write device: cuda, and run with CUDA_VISIBLE_DEVICES set to its number"
         yield Mistake(("train", "device"), "the Trainer takes the first GPU that it sees", advice)
@@ -74,6 +78,14 @@ def _prompts(key: KeyPath, given: object) -> Iterator[Mistake]:
     if not (isinstance(given, str) or (roles and all(isinstance(text, str) for text in roles.values()))):
         told = f"a text, or texts by the role of their column, are needed, not {described(given)}"
         yield Mistake(key, told, 'write it as in prompts: {anchor: "query: "}')
+
+
+def _prompts_of_columns(spec: Spec) -> Iterator[Mistake]:
+    """The mistakes of a text that would be put before a column that the spec does not have."""
+    prompts, columns = spec.train.engine.arguments.get("prompts"), spec.data.columns if spec.data else {}
+    for role in sorted(set(prompts) & TEXTS - set(columns)) if isinstance(prompts, Mapping) and columns else ():
+        told = f"data.columns has no {role}"
+        yield Mistake(("train", "engine", "prompts", role), told, f"roles that it has: {', '.join(columns)}")
 
 
 def _by_name(key: KeyPath, use: Use, table: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:

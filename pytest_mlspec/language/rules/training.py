@@ -66,7 +66,7 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
         return
     yield from _model(spec)
     yield from _engine(spec)
-    yield from engine_arguments.mistakes(train)
+    yield from engine_arguments.mistakes(train, has_val="val" in splits_of(spec))
     yield from trainer.mistakes(spec)
     if "early_stop" in ENGINES.find(train.engine.use).refuses:
         return

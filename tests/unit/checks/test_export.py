@@ -89,6 +89,10 @@ def test_an_export_that_does_not_fails_with_what_was_found(parity: Parity, told:
             "onnx: test.accuracy is nan for the model's 0.95, at most 0 worse but for rounding",
         ),
         (replace(ONNX, differences={}), "onnx: nothing was compared"),
+        (
+            replace(INT8, metric="", score=None, reference_score=None),
+            "onnx_int8: its outputs are rounded, and there is no metric that tells whether too much",
+        ),
         (with_case("3 rows", Difference(3)), "onnx: the outputs for 3 rows were not compared"),
         (with_case("3 rows", replace(SOUND, excess=math.nan)), "onnx: the outputs for 3 rows were not compared"),
     ],

@@ -121,6 +121,25 @@ def test_columns_in_the_order_of_classes_are_sound(project: Project) -> None:
     assert project.train(spec({"use": "wrapping:Wrapped"})).losses["test"] < 0.2
 
 
+NARROW = """
+from sklearn.linear_model import LogisticRegression
+
+class Narrow(LogisticRegression):
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, :1]
+"""
+
+
+def test_probabilities_need_a_column_for_each_class(project: Project) -> None:
+    """The planted fault: one column, which would be taken for that of every class."""
+    project.write("narrowing", NARROW)
+
+    with pytest.raises(
+        RecipeError, match=r"Narrow.predict_proba gives an array of shape \[\d+, 1\], expected \[\d+, 2\]"
+    ):
+        project.train(spec({"use": "narrowing:Narrow"}))
+
+
 REVERSED = """
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression

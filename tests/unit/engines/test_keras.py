@@ -49,6 +49,14 @@ def values():
 def own_loss(end=None):
     return build(end=end, loss=lambda y, p: keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, p)))
 
+def margin(end="tanh", start="glorot_uniform"):
+    model = keras.Sequential([layers.Dense(1, activation=end, kernel_initializer=start)])
+    model.compile(optimizer=keras.optimizers.Adam(1e-1), loss="hinge")
+    return model
+
+def one_hot():
+    return build(end="softmax", loss="categorical_crossentropy")
+
 def logits_as_probabilities():
     return build(loss="sparse_categorical_crossentropy")
 
@@ -306,7 +314,7 @@ def test_a_model_may_end_its_training(project: Project) -> None:
         ({"use": "two_outputs"}, RecipeError, "the model gives a list, and not one tensor"),
         ({"use": "of", "kind": "own_step"}, RecipeError, "train_step of OwnStep does not call compute_loss"),
         ({"use": "of", "kind": "undefined"}, TrainingError, r"loss is nan at step 5 \(epoch 1\)"),
-        ({"use": "of", "kind": "raising"}, UserCodeError, "LookupError: Exception encountered when calling Raising"),
+        ({"use": "of", "kind": "raising"}, UserCodeError, "LookupError: no such layer"),
     ],
 )
 def test_a_model_that_cannot_be_trained_is_refused(
@@ -315,6 +323,20 @@ def test_a_model_that_cannot_be_trained_is_refused(
     """With what it lacks."""
     with pytest.raises(error, match=message):
         project.train(spec(model))
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("end", [{"end": "tanh"}, {"end": None, "start": "zeros"}])
+def test_what_is_no_probability_is_not_read_as_one(project: Project, end: Mapping[str, Any], seed: int) -> None:
+    """Not where the first rows of a new model happen to lie between 0 and 1, nor where all of them do before the training."""
+    with pytest.raises(RecipeError, match="which are no probabilities"):
+        project.train(spec({"use": "margin", **end}, CANCER, seed=seed))
+
+
+def test_a_loss_that_does_not_fit_is_a_mistake_of_the_model(project: Project) -> None:
+    """Keras leaves its own frames out of an exception; this one is none of ours."""
+    with pytest.raises(UserCodeError, match="the training raised ValueError: Arguments `target` and `output`"):
+        project.train(spec("one_hot"))
 
 
 def test_another_backend_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

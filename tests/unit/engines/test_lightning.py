@@ -86,6 +86,11 @@ class Ending(Net):
     def on_train_batch_start(self, batch, batch_idx):
         self.trainer.should_stop = batch_idx == 3
 
+class Asking(Net):
+    def training_step(self, batch, batch_idx):
+        self.trainer.should_stop |= batch_idx == 3
+        return super().training_step(batch, batch_idx)
+
 class Undefined(Net):
     def training_step(self, batch, batch_idx):
         return super().training_step(batch, batch_idx) * (float("nan") if self.global_step == 4 else 1.0)
@@ -286,6 +291,14 @@ def test_a_module_may_end_its_training(project: Project) -> None:
     run = project.train(spec("Ending"))
 
     assert (run.steps, run.stopped) == (4, "ended by the module after 4 of 18 steps")
+
+
+def test_an_early_stop_that_goes_on_does_not_overrule_the_module(project: Project) -> None:
+    """What the module asked for within an epoch still holds at its end."""
+    run = project.train(spec("Asking", epochs=4, early_stop={"monitor": "val.loss", "patience": 9}))
+
+    assert run.stopped == f"ended by the module after {run.steps} of 36 steps"
+    assert run.steps <= 9
 
 
 @pytest.mark.parametrize(

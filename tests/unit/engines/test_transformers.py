@@ -210,6 +210,26 @@ def test_the_recipe_may_give_loss_collate_optimizer_and_schedule(project: Projec
     assert run.learning_rate_S.values == pytest.approx([0.02 * 0.5**step for step in range(6)])
 
 
+def test_a_loss_of_the_recipe_is_not_smoothed_in_silence(project: Project) -> None:
+    """The Trainer smooths the model's own loss alone."""
+    project.write(
+        "parts",
+        "from torch.nn import functional\n"
+        "def loss(outputs, batch):\n    return functional.cross_entropy(outputs, batch.targets)\n",
+    )
+
+    with pytest.raises(RecipeError, match="the recipe gives a loss") as caught:
+        project.train(spec(recipe="parts", engine={"label_smoothing_factor": 0.2}))
+    assert caught.value.key == "train.engine.label_smoothing_factor"
+
+
+def test_activations_are_worked_out_again_under_either_name(project: Project) -> None:
+    """Without a warning of the older one, and with the same weights as without it."""
+    older, newer = (project.train(spec(engine={f"{name}_checkpointing": True})) for name in ("gradient", "activation"))
+
+    assert older.weights_digest == newer.weights_digest == project.train(spec()).weights_digest
+
+
 def test_a_loss_by_name_takes_the_place_of_the_models_own(project: Project) -> None:
     """With weights that count the classes alike."""
     run = project.train(spec(loss={"use": "focal", "gamma": 2.0}))

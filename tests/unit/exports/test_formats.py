@@ -12,7 +12,8 @@ from exports.exporting import NETS, SMALL, Trained, exported, parity, trained, v
 from pytest_mlspec.check import Status
 from pytest_mlspec.errors import MissingExtraError, MlspecError, NotApplicableError, RecipeError
 from pytest_mlspec.evidence import Exported, Parity
-from pytest_mlspec.exports import FORMATS, open_export
+from pytest_mlspec.exports import open_export
+from pytest_mlspec.formats import FORMATS
 from pytest_mlspec.jobs import LoadExport, Prepare
 
 FEW = {"source": "sklearn.digits", "split": {"test": 0.9}}

@@ -134,6 +134,19 @@ def test_a_claim_that_can_fail_is_accepted(tmp_path: Path, old: str, new: str) -
     assert spec(tmp_path, (old, new)).spec.name == "churn"
 
 
+def test_a_trained_model_has_no_folds(tmp_path: Path) -> None:
+    """Each fold would be told of a model that may have learned from its rows."""
+    message = told(
+        tmp_path,
+        ("model: {use: mlp, hidden: [8]}", "model: {use: 'team:Net'}"),
+        ("train:\n  optimizer: {use: adamw, lr: 3e-3}\n  epochs: 10", "train: {engine: trained}"),
+        ("split: {test: 0.2, val: 0.1}", "split: {test: 0.2, folds: 5}"),
+        (GATE, "cv.accuracy: {at_least: 0.9}"),
+    )
+
+    assert message.endswith("no fold trains\n    gate a metric such as test.accuracy")
+
+
 def test_several_seeds_are_for_a_gate(tmp_path: Path) -> None:
     """Checks and folds train with one seed, so that the others would be left out in silence."""
     message = told(

@@ -134,7 +134,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         (
             [("[standard]", "[5]"), ("at_least: 0.9", "at_least: []")],
             "12:10  checks[0]: a check is a name or {NAME: {PARAMETER: VALUE, …}}, not 5\n"
-            "14:19  gates.test.accuracy.at_least: a number is needed, not a list",
+            "14:19  gates.test.accuracy.at_least: a number is needed, not an empty list",
         ),
         (
             [("{use: mlp, hidden: [8]}", "[mlp]")],

@@ -93,6 +93,8 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (("warmup_ratio: 0.1", "output_dir: x"), "output_dir of sentence_transformers.", "remove it"),
     (("warmup_ratio: 0.1", "batch_sampler: unique"), "'unique' is not known here", "no_duplicates"),
     (("warmup_ratio: 0.1", "prompts: {anchr: x}"), "'anchr' is no role of a column", "did you mean 'anchor'?"),
+    (("warmup_ratio: 0.1", "prompts: {text: x}"), "data.columns has no text", "roles that it has: anchor, positive"),
+    (("warmup_ratio: 0.1", "neftune_noise_alpha: 5"), "takes no 'neftune_noise_alpha'", "known: "),
     ((MODEL, "{use: pretrained}"), "neither path nor name says where the model lies", "write path: FOLDER"),
     ((MODEL, "{use: pretrained, path: minilm, name: a}"), "both path and name say where", "write path: FOLDER"),
     ((MODEL, "{use: pretrained, path: minilmm}"), "there is no folder 'minilmm' below", ""),

@@ -50,7 +50,21 @@ MISTAKES = [
         "write train.batch_size",
     ),
     ("{use: keras, class_weigth: {a: 1}}", "", "Model.fit takes no 'class_weigth'", "did you mean 'class_weight'?"),
-    ("{use: keras, class_weight: balanced}", "", "a number for each class is needed, not 'balanced'", "write it as in"),
+    ("{use: keras, class_weight: balanced}", "", "a number of at least 0 for each class is needed", "write it as in"),
+    ("{use: keras, class_weight: {benign: -1}}", "", "a number of at least 0 for each class is needed", "write it as"),
+    (
+        "{use: lightning, gradient_clip_algorithm: value}",
+        "",
+        "gradient_clip_algorithm means nothing without gradient_clip_val",
+        "write gradient_clip_val too, or remove this key",
+    ),
+    (
+        "{use: lightning, limit_val_batches: 3}",
+        "",
+        "limit_val_batches needs a validation split",
+        "give data.split.val a share, such as 0.1, or remove this key",
+    ),
+    ("{use: lightning, check_val_every_n_epoch: -1}", "", "a whole number above 0 is needed, not -1", ""),
     ("{use: keras, verbose: 1}", "", "verbose of Model.fit is set by the engine", "remove it"),
 ]
 

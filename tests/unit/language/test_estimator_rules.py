@@ -35,7 +35,7 @@ MISTAKES = [
     ("{use: xgboost.XGBRFClassifier, early_stopping_rounds: 5}", "has no argument 'early_stopping_rounds'"),
     ("StackingClassifier", "StackingClassifier needs the argument 'estimators'"),
     ("{use: GridSearchCV, estimator: LogisticRegression}", "GridSearchCV needs the argument 'param_grid'"),
-    ("{use: Pipeline, steps: []}", "a list of estimators is needed, not a list"),
+    ("{use: Pipeline, steps: []}", "a list of estimators is needed, not an empty list"),
     ("{use: Pipeline, steps: LogisticRegression}", "a list of estimators is needed, not 'LogisticRegression'"),
     ("{use: Pipeline, steps: [StandardScaller, LogisticRegression]}", "model.steps[0]: unknown estimator"),
     ("{use: Pipeline, steps: [{scaler: 1}]}", "an estimator is needed, not a mapping"),

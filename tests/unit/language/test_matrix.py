@@ -92,10 +92,10 @@ def test_a_mistake_outside_the_matrix_is_told_once(tmp_path: Path) -> None:
 
 SUCH_AS = "write {KEY PATH: [VALUE, …]}, such as {train.optimizer.lr: [1e-3, 3e-3]}"
 MISTAKES = [
-    ("[]", f"12:1  matrix: key paths with lists of values are needed, not a list\n    {SUCH_AS}"),
+    ("[]", f"12:1  matrix: key paths with lists of values are needed, not an empty list\n    {SUCH_AS}"),
     ("{}", f"12:1  matrix: key paths with lists of values are needed, not a mapping\n    {SUCH_AS}"),
     ("{train.epochs: 5}", f"12:10  matrix.train.epochs: a list of values is needed, not 5\n    {SUCH_AS}"),
-    ("{train.epochs: []}", f"12:10  matrix.train.epochs: a list of values is needed, not a list\n    {SUCH_AS}"),
+    ("{train.epochs: []}", f"12:10  matrix.train.epochs: a list of values is needed, not an empty list\n    {SUCH_AS}"),
     ("{train.epochs: [5, 5]}", "12:28  matrix.train.epochs[1]: a value stands twice\n    remove one"),
     (
         "{train.epoch: [5]}",

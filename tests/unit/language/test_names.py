@@ -131,6 +131,7 @@ LOOKS_AT_OTHER_ROWS = {"KNeighborsTransformer", "MiniBatchNMF", "NMF", "RadiusNe
 def test_transformers_are_those_of_scikit_learn_that_prepare_numbers() -> None:
     """Without a required argument, and the same for a row alone: NMF solves all rows at once, TargetEncoder fits on others."""
     known = dict(all_estimators(type_filter="transformer"))
+    known.pop("IterativeImputer", None)  # experimental: listed only where something has enabled it
     plain = {name for name, transformer in known.items() if not required_by(transformer)}
 
     assert plain - OWN_NAMES - NO_COLUMNS_OF_NUMBERS - LOOKS_AT_OTHER_ROWS == TRANSFORMERS.keys()

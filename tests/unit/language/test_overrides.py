@@ -68,6 +68,15 @@ def test_values_that_read_the_same_have_names_of_their_own(tmp_path: Path) -> No
     assert named[0] != named[1]
 
 
+@pytest.mark.parametrize(("value", "text"), [(True, "true"), (None, "none"), (2, "2"), (0.5, "0.5")])
+def test_a_text_that_reads_as_another_value_has_a_name_of_its_own(tmp_path: Path, value: Any, text: str) -> None:
+    """Jobs of one run go by that name: two trainings under one would share what the first gave."""
+    given = (value, text)
+    names = {read_with(tmp_path, {"model": "own:Net", "model.x": each}).spec.name for each in given}
+
+    assert len(names) == 2
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

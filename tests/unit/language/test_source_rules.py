@@ -45,7 +45,7 @@ ARGUMENTS = [
     ("data/churn.csv, na_values: [-1]", "na_values: a list of texts is needed, not a list", 'quote numbers: ["-1"]'),
     ("data/churn.csv, text: zip", "text: a list of texts is needed, not 'zip'", "[name, other]"),
     ("data/churn.csv, columns: [a, b, a]", "columns: a name stands twice in the list", "remove one"),
-    ("data/churn.csv, columns: []", "columns: a list of texts is needed, not a list", ""),
+    ("data/churn.csv, columns: []", "columns: a list of texts is needed, not an empty list", ""),
     ("data/churn.csv, quoting: all", "quoting: 'all' is not known here", "allowed: none"),
     ("data/a.jsonl, sep: ;", "data/a.jsonl has no argument 'sep'", "known: columns, optional"),
     ("data/a.npy, targets: data/b.npy", "targets: there is no file 'data/b.npy' below", "did you mean 'a.npy'?"),

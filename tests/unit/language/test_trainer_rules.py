@@ -41,6 +41,11 @@ MISTAKES = [
     ("engine: {use: transformers, neftune_noise_alpha: -1}", "a number of at least 0 is needed, not -1", ""),
     ("engine: {use: transformers, liger_kernel_config: fast}", "names with values are needed, not 'fast'", ""),
     (
+        "engine: {use: transformers, activation_checkpointing_kwargs: {use_reentrant: false}}",
+        "activation_checkpointing_kwargs means nothing without activation_checkpointing",
+        "write activation_checkpointing too, or remove this key",
+    ),
+    (
         "engine: {use: transformers, label_smoothing_factor: 0.1}\n  loss: cross_entropy",
         "label_smoothing_factor and train.loss both say the same",
         "keep one of them",
@@ -138,6 +143,14 @@ def test_a_mistake_of_model_data_or_task_is_told(tmp_path: Path, old: str, new: 
 
     assert message in found
     assert advice in found
+
+
+def test_values_are_not_smoothed(tmp_path: Path) -> None:
+    """A smoothed target is a share of each class."""
+    text = HEAD.replace("task: binary", "task: regression", 1)
+    found = told(tmp_path, text=f"{text}train: {{engine: {{use: transformers, label_smoothing_factor: 0.1}}}}\n")
+
+    assert "train.engine.label_smoothing_factor: a regression has no classes" in found
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from projects import Kept, Project
 
 from pytest_mlspec.check import Status, Verdict
 from pytest_mlspec.checks.serving import ServingParams, serving
-from pytest_mlspec.errors import NotApplicableError, UserCodeError
+from pytest_mlspec.errors import DataError, NotApplicableError, UserCodeError
 from pytest_mlspec.evidence import Served
 from pytest_mlspec.jobs import Job, MetricRequest, Prepare, Serve, Train
 from pytest_mlspec.recipe.work import Stored
@@ -468,3 +468,14 @@ def test_a_file_of_another_form_is_an_error(project: Project, text: str) -> None
         served(project, HEALTHY, GOLDEN)
 
     assert '{"rows": […], "outputs": […]}' in getattr(raised.value, "advice", "")
+
+
+def test_a_golden_output_that_is_not_finite_is_a_mistake_of_the_file(project: Project) -> None:
+    """And not of predict, which gives none."""
+    served(project, HEALTHY, GOLDEN)
+    golden = golden_candidate(project)
+    golden["outputs"][2]["yes"] = None
+    (project.root / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"golden\.json cannot be read: golden\.json gives nan for row 3 of 8"):
+        served(project, HEALTHY, GOLDEN)
