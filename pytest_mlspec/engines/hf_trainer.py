@@ -23,7 +23,6 @@ from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback
 
 from pytest_mlspec.errors import TrainingError
-from pytest_mlspec.evidence import Cost
 from pytest_mlspec.recipe.work import Report
 from pytest_mlspec.training.early_stop import EarlyStop, Progress
 from pytest_mlspec.training.history import SKIPPED_IN_A_ROW, History, Record
@@ -200,21 +199,6 @@ def run(trainer: Any, course: Course, *, resume_from: Path | None = None) -> His
         else f"finished {int(trainer.args.num_train_epochs)} epochs"
     )
     return course.record.history(stopped=stopped, best_epoch=course.progress.best_epoch)
-
-
-def cost_of(history: History, machine: Machine) -> Cost:
-    """What the training took of its machine."""
-    rows, seconds = int(history.rows_S.sum()), float(history.seconds_E.sum())
-    utilisation = machine.utilisation
-    return Cost(
-        rows,
-        rows / seconds if seconds else 0.0,
-        history.phase_seconds,
-        machine.peak_memory,
-        machine.peak_device_memory,
-        utilisation.share,
-        utilisation.reason,
-    )
 
 
 def _rows(batch: Any) -> int:

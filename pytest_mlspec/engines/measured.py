@@ -61,7 +61,7 @@ def measured(
         skipped_steps=history.skipped_steps,
         update_ratio_U=Array.of(history.update_ratio_U),
         update_step_U=Array.of(history.update_step_U),
-        cost=_cost(history, machine),
+        cost=cost_of(history, machine),
     )
     return run, predictions
 
@@ -77,7 +77,8 @@ def _notes(state: State) -> list[str]:
     return notes
 
 
-def _cost(history: History, machine: Machine) -> Cost:
+def cost_of(history: History, machine: Machine) -> Cost:
+    """What the training took of its machine."""
     rows, seconds = int(history.rows_S.sum()), float(history.seconds_E.sum())
     utilisation = machine.utilisation
     return Cost(

@@ -12,6 +12,7 @@ import torch
 
 from pytest_mlspec.engines import hf_trainer
 from pytest_mlspec.engines.generators import seed_of
+from pytest_mlspec.engines.measured import cost_of
 from pytest_mlspec.engines.sentence_transformers.losses import Measured, name_of
 from pytest_mlspec.engines.sentence_transformers.trainer import WEIGHTS
 from pytest_mlspec.engines.sentence_transformers.training import TextTraining, assemble
@@ -54,7 +55,7 @@ def train(job: Train | Resume, work: Work) -> Result:
             losses=losses,
             predictions_digest=digest,
             resumed_at=interruption.step if interruption else None,
-            cost=hf_trainer.cost_of(history, machine),
+            cost=cost_of(history, machine),
         )
     )
 
