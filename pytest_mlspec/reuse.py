@@ -33,7 +33,7 @@ class StoredEvidence:
         """The stored entry of `task`, or which ingredient of its key has changed."""
         request = task.request
         needs = {
-            jobs.title(jobs.from_json(job)): str((needed[name].value or {}).get("digest"))
+            jobs.from_json(job).title: str((needed[name].value or {}).get("digest"))
             for name, job in request["needs"].items()
         }
         found = self.store.find(Key(request["label"], request["ingredients"]), needs)

@@ -158,7 +158,7 @@ class Session:
         if known is not None:
             return known
         needs = {self.task(plan, needed).key: jobs.to_json(needed) for needed in jobs.needed_by(job)}
-        label = f"{plan.spec.name}: {jobs.title(job)}"
+        label = f"{plan.spec.name}: {job.title}"
         ingredients = {
             "pipeline": _pipeline(plan, job),
             "job": jobs.to_json(job),
@@ -251,7 +251,7 @@ class Session:
         for job in claim.jobs.values():
             failed, outcome = self._failed_or_done(plan, job, on_progress)
             if outcome.error is not None:
-                causes.append(Cause(outcome.error, jobs.title(failed), outcome.log, asked=failed == job))
+                causes.append(Cause(outcome.error, failed.title, outcome.log, asked=failed == job))
         # A job of its own that failed tells more than one that was not run because of another.
         self._causes[known] = min(causes, key=lambda cause: not cause.asked, default=None)
         return self._causes[known]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 
-from pytest_mlspec import jobs
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.live import Live
 from pytest_mlspec.engines.splits import Splits
@@ -81,7 +80,7 @@ def fitted(
 def _profiler(job: Train, state: State, assembly: Assembly, work: Work) -> Profiler | None:
     if work.profiles is None:
         return None
-    title = f"{work.spec.name}: {jobs.title(job)}"
+    title = f"{work.spec.name}: {job.title}"
     name = _NOT_IN_A_FILE_NAME.sub("-", title).strip("-")
     return Profiler(state, work.profiles, name, title=title, total_steps=assembly.total_steps)
 

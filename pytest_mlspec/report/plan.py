@@ -35,7 +35,7 @@ def plan_lines(session: Session, plan: Plan, claims: Sequence[Claim]) -> Iterato
     found: dict[str, Outcome] = {}
     families: dict[tuple[str, str, str], list[tuple[str, State]]] = {}
     for job in in_order(users):
-        title, state = jobs.title(job), _state(stored, session.task(plan, job), found)
+        title, state = job.title, _state(stored, session.task(plan, job), found)
         needed_by = ", ".join(users.get(job, ["other jobs"]))
         families.setdefault((family_of(title), state.runs, needed_by), []).append((title, state))
     for (_, _, needed_by), family in families.items():

@@ -109,7 +109,7 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
         for name, description in asked.needs.items():
             needed_job = jobs.from_json(description)
             needed[needed_job] = StoredResult(store.open(values[name]["entry"]))
-            digests[jobs.title(needed_job)] = values[name]["digest"]
+            digests[needed_job.title] = values[name]["digest"]
         with store.draft(key) as draft:
             work = Work(
                 spec,

@@ -20,7 +20,6 @@ from pytest_mlspec.jobs import (
     TrainSeeds,
     from_json,
     needed_by,
-    title,
     to_json,
     with_seed,
 )
@@ -43,7 +42,7 @@ EVERY: list[Job] = [
 ]
 
 
-@pytest.mark.parametrize("job", EVERY, ids=title)
+@pytest.mark.parametrize("job", EVERY, ids=lambda job: job.title)
 def test_a_job_comes_back_from_json(job: Job) -> None:
     """Equal, and hashable."""
     restored = from_json(json.loads(json.dumps(to_json(job))))
@@ -52,7 +51,7 @@ def test_a_job_comes_back_from_json(job: Job) -> None:
     assert hash(restored) == hash(job)
 
 
-@pytest.mark.parametrize("job", EVERY, ids=title)
+@pytest.mark.parametrize("job", EVERY, ids=lambda job: job.title)
 def test_what_a_job_needs_needs_nothing_more_than_the_data(job: Job) -> None:
     """The chain is as short as that."""
     assert all(needed_by(needed) in ((), (Prepare(),)) for needed in needed_by(job))
@@ -115,4 +114,4 @@ def test_the_key_of_a_request_tells_it_from_every_other() -> None:
 )
 def test_a_job_has_a_title(job: Job, words: str) -> None:
     """For progress and messages."""
-    assert title(job) == words
+    assert job.title == words

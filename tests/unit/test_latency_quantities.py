@@ -14,7 +14,7 @@ from pytest_mlspec.check import Status, Verdict
 from pytest_mlspec.errors import MlspecError
 from pytest_mlspec.evidence import Array, Timing
 from pytest_mlspec.gates import Gate, judge
-from pytest_mlspec.jobs import Export, Latency, Prepare, Train, needed_by, title
+from pytest_mlspec.jobs import Export, Latency, Prepare, Train, needed_by
 from pytest_mlspec.quantities import Reading, parse
 
 
@@ -199,7 +199,7 @@ def test_an_exported_form_is_exported_first() -> None:
 
 def test_the_title_of_a_timing() -> None:
     """What is called, and how often at least."""
-    assert title(Latency(256, 2, "onnx")) == "time 10 calls (onnx, batch 256, threads 2)"
+    assert Latency(256, 2, "onnx").title == "time 10 calls (onnx, batch 256, threads 2)"
 
 
 def test_the_minimum_is_relative_to_the_reference() -> None:
