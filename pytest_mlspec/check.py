@@ -49,7 +49,7 @@ class Verdict:
 
     `summary` is one short sentence part: the measured value, then what is allowed. `measured`, `allowed`, `unit` are the
     same as data. `n` is the number of rows, steps or parameters that the measurement rests on. `facts` are further lines,
-    most telling first; `advice` is the next step.
+    most telling first; `advice` is the next step. `findings` name what a red one has found, for the diagnosis.
     """
 
     status: Status
@@ -62,6 +62,7 @@ class Verdict:
     device: str = ""
     facts: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     def on(self, *, n: int | None = None, seed: int | None = None, device: str = "") -> Verdict:
         """This verdict with what its measurement rests on."""
@@ -72,10 +73,15 @@ class Verdict:
             device=device or self.device,
         )
 
-    def explained(self, *facts: str, advice: str = "") -> Verdict:
-        """This verdict with further facts and, where it is red, advice."""
-        more = (advice,) if advice and self.status.red else ()
-        return replace(self, facts=(*self.facts, *(fact for fact in facts if fact)), advice=(*self.advice, *more))
+    def explained(self, *facts: str, advice: str = "", finding: str = "") -> Verdict:
+        """This verdict with further facts and, where it is red, advice and the name of what was found."""
+        red = self.status.red
+        return replace(
+            self,
+            facts=(*self.facts, *(fact for fact in facts if fact)),
+            advice=(*self.advice, advice) if advice and red else self.advice,
+            findings=(*self.findings, finding) if finding and red else self.findings,
+        )
 
 
 def passed(summary: str) -> Verdict:
@@ -116,13 +122,15 @@ def within(value: float | None, low: float, high: float, *, of: str = "", unit: 
 def first_red(*verdicts: Verdict) -> Verdict:
     """The first verdict that is red, or the first of all.
 
-    Every other red one follows among its facts, with its own facts and advice; where none is red, every other summary does.
+    Every other red one follows among its facts, with its own facts, advice and findings; where none is red, every other
+    summary does.
     """
     red = [verdict for verdict in verdicts if verdict.status.red]
     first, *others = red or verdicts
     facts = [line for other in others for line in (other.summary, *(other.facts if red else ()))]
     advice = dict.fromkeys([*first.advice, *(line for other in others for line in other.advice)])
-    return replace(first, facts=(*first.facts, *facts), advice=tuple(advice))
+    findings = dict.fromkeys([*first.findings, *(name for other in others for name in other.findings)])
+    return replace(first, facts=(*first.facts, *facts), advice=tuple(advice), findings=tuple(findings))
 
 
 def listed(names: Iterable[str], *, limit: int = 5) -> str:

@@ -136,13 +136,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         from pytest_mlspec.report import profile_lines
 
         _write_section(terminalreporter, "profiled by mlspec", profile_lines(Path(config.stash[SESSION].profiles)))
-    if config.get_verbosity() >= 2 and _is_on(config):
-        from pytest_mlspec.report import measured_lines
+    if not _is_on(config):
+        return
+    from pytest_mlspec.report import diagnosis_lines, measured_lines
 
-        reports = [report for group in terminalreporter.stats.values() for report in group]
-        called = [report for report in reports if getattr(report, "when", "") == "call"]
-        lines = measured_lines((report.nodeid, report.user_properties) for report in called)
-        _write_section(terminalreporter, "measured by mlspec", lines)
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    called = [
+        (report.nodeid, report.user_properties) for report in reports if getattr(report, "when", "") == "call"
+    ]
+    if config.get_verbosity() >= 2:
+        _write_section(terminalreporter, "measured by mlspec", measured_lines(called))
+    _write_section(terminalreporter, "likely causes", diagnosis_lines(called))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.evidence import TrainingRun
 from pytest_mlspec.jobs import EvaluateTask, Job, Latency, LoadExport, Prepare, ReadPublished, Scores, Train
-from pytest_mlspec.plan import Claim, Plan, in_order
+from pytest_mlspec.plan import Claim, Plan, in_order, training
 from pytest_mlspec.requirements import missing
 from pytest_mlspec.store import Entry, Key, Store, environment
 from pytest_mlspec.workers.job import Request, StoredResult
@@ -68,7 +68,8 @@ Progress = Callable[[str, dict[str, Any]], None]
 class Answer:
     """The verdict on one claim, where it stands, the folders of the evidence behind it, and the end of a failed job's log.
 
-    `trainings` are those behind it by the titles of their jobs; `warnings` are Python's, from the logs of its jobs. Where a
+    `trainings` are those behind it by the titles of their jobs, `declared` the one that the spec declares, where it is among
+    them; `warnings` are Python's, from the logs of its jobs. Where a
     job gave no evidence, `log_file` is what it wrote, and `told_with` the claim whose answer tells the cause in full, empty
     for that one.
     """
@@ -80,6 +81,7 @@ class Answer:
     log: str = ""
     reused: bool = False
     trainings: Mapping[str, TrainingRun] = field(default_factory=dict)
+    declared: TrainingRun | None = None
     warnings: tuple[str, ...] = ()
     log_file: str = ""
     told_with: str = ""
@@ -216,13 +218,11 @@ class Session:
         )
         reused = all(outcome.reused for outcome in outcomes.values())
         log = "" if not verdict.status.red else "".join(_shown_end(outcome.log) for outcome in outcomes.values())
-        trainings = {
-            self.task(plan, claim.jobs[role]).title: found
-            for role, found in evidence.items()
-            if isinstance(found, TrainingRun)
-        }
+        runs = {claim.jobs[role]: found for role, found in evidence.items() if isinstance(found, TrainingRun)}
+        trainings = {self.task(plan, job).title: run for job, run in runs.items()}
         warnings = tuple(dict.fromkeys(self._warnings_of(plan, claim)))
-        return Answer(claim, verdict, claim.place, folders, log, reused, trainings, warnings)
+        declared = runs.get(training(plan.spec))
+        return Answer(claim, verdict, claim.place, folders, log, reused, trainings, declared, warnings)
 
     def result(self, plan: Plan, job: Job, *, on_progress: Progress | None = None) -> StoredResult:
         """The stored result of `job`, run if it has to be; raises MlspecError with what kept it from being measured."""
@@ -320,7 +320,13 @@ class Session:
             verdict = Verdict(Status.ERROR, cause.elsewhere)
             return Answer(claim, verdict, place, told_with=told_with)
         facts = tuple(error.details.rstrip().splitlines())
-        verdict = Verdict(Status.ERROR, cause.here, facts=facts, advice=(error.advice,) if error.advice else ())
+        verdict = Verdict(
+            Status.ERROR,
+            cause.here,
+            facts=facts,
+            advice=(error.advice,) if error.advice else (),
+            findings=("training.not_finite",) if error.kind == "NonFiniteError" else (),
+        )
         end = _shown_end(cause.log)
         if facts and end.rstrip().endswith(error.details.rstrip()):
             end = ""  # the details of a worker that died are the end of its log: once is enough

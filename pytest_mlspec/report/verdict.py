@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlspec.check import Verdict
+from pytest_mlspec.diagnosis import symptoms_of
 from pytest_mlspec.report.cost import cost_text
 from pytest_mlspec.session import Answer
 
@@ -16,6 +17,12 @@ NOTE = "mlspec.note"
 
 FACT = "mlspec.fact"
 """The property of what a claim that passed tells beside its measurement, in a line."""
+
+FINDING = "mlspec.finding"
+"""The property of the name of something that a red claim has found."""
+
+SYMPTOM = "mlspec.symptom"
+"""The property of a trait of the loss curve behind a claim: its name, a blank, and the figures."""
 
 FACTS_SHOWN = 30
 
@@ -64,6 +71,10 @@ def properties(answer: Answer) -> Iterator[tuple[str, str]]:
         yield "mlspec.reused", "true" if answer.reused else "false"
     for fact in () if verdict.status.red else verdict.facts[:FACTS_SHOWN]:
         yield FACT, fact
+    for finding in verdict.findings:
+        yield FINDING, finding
+    for symptom in () if answer.declared is None else symptoms_of(answer.declared):
+        yield SYMPTOM, f"{symptom.name} {symptom.told}"
     for title, run in answer.trainings.items():
         if cost := cost_text(title, run):
             yield COST, cost

@@ -58,6 +58,7 @@ MAY_IMPORT: Mapping[str, str] = {
     # Evidence -> Verdicts
     "check": "errors registry evidence jobs",
     "checks": "errors registry check formats quantities jobs evidence statistics",
+    "diagnosis": "check evidence",
     "gates": "errors check checks quantities evidence statistics",
     # Spec -> Plan -> one pytest run
     "plan": "errors check checks gates quantities jobs evidence language.spec language.declared language.rules engines",
@@ -72,7 +73,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "plain": "errors",
     "workbench": "errors check engines evidence jobs language.declared language.spec plain plan probes recipe",
     "assertions": "errors check plain quantities report workbench",
-    "report": "errors check checks evidence engines jobs language.task plan quantities reuse session store"
+    "report": "errors check checks diagnosis evidence engines jobs language.task plan quantities reuse session store"
     " workers.tasks",
     "__main__": "errors language.embedding language.units language.declared engines report store",
     "plugin": "errors extensions check language.load language.declared plan opening run report store.environment",
