@@ -127,7 +127,7 @@ def parse(text: str) -> Quantity:
             raise MlspecError(f"{plain} is not defined", advice=f"{scope} goes with metrics, such as {scope}.accuracy")
         return Quantity(text, scope, "test", _metric(name, class_label, others=()), where, class_label)
     if scope not in SPLITS:
-        raise MlspecError(f"unknown quantity {plain!r}", advice=did_you_mean(plain, known_names()))
+        raise MlspecError(f"unknown quantity {plain!r}", advice=did_you_mean(plain, [*known_names(), *_filled_in(plain)]))
     if name == "loss":
         if where or class_label is not None:
             raise MlspecError(f"{plain} takes no selector in brackets")
@@ -160,6 +160,15 @@ def known_names() -> Iterable[str]:
         yield from (f"{scope}.{metric}" for metric in METRICS)
     for scope in ("gap", *FOLD_KINDS):
         yield from (f"{scope}.{metric}" for metric in METRICS)
+
+
+def _filled_in(plain: str) -> Iterable[str]:
+    """The names with a part that stands for any text, such as `export.{format}.size`, with that part as it stands in `plain`."""
+    given = plain.split(".")
+    for name in MEASURES:
+        parts = name.split(".")
+        if "{" in name and len(parts) == len(given):
+            yield ".".join(one if part.startswith("{") else part for part, one in zip(parts, given, strict=True))
 
 
 def _metric(name: str, class_label: str | None, *, others: Iterable[str]) -> Metric:

@@ -186,6 +186,8 @@ def test_every_known_name_can_be_read() -> None:
             "log_loss is not defined for one class",
             "[class=…] goes with: average_precision, f1,",
         ),
+        ("export.onnx.sise", "unknown quantity 'export.onnx.sise'", "did you mean 'export.onnx.size'?"),
+        ("mtab.STS16", "unknown quantity 'mtab.STS16'", "did you mean 'mteb.STS16'?"),
     ],
 )
 def test_what_is_no_quantity_is_told_with_the_nearest(name: str, message: str, advice: str) -> None:
