@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 
 def test_preloaded_server(broker: Broker, make_task: MakeTask) -> None:
-    """Its workers find torch imported, train with one thread, and their server has a single thread and no scikit-learn."""
+    """Its workers find torch and this package imported, train with one thread; their server has one thread and no pandas."""
     broker.submit(
         [make_task("process", key="before", preload=True), make_task("train_a_step", key="one", preload=True)]
     )
@@ -24,7 +24,8 @@ def test_preloaded_server(broker: Broker, make_task: MakeTask) -> None:
     assert before is not None
     assert trained is not None
     assert "torch" in before["modules"]
-    assert not {"sklearn", "pydantic", "pytest"} & set(before["modules"])
+    assert "safetensors" in before["modules"]  # this package brings it
+    assert not {"sklearn", "pandas", "scipy", "pytest"} & set(before["modules"])
     assert before["server_threads"] == 1
     assert trained["threads"] == 1
     assert trained["server"] == before["server"]
