@@ -24,6 +24,9 @@ from pytest_mlspec.registry import Registry
 
 Kind = Literal["module", "estimator"]
 
+OWN = "own"
+"""In the place of a format: the one of what the recipe's own export writes."""
+
 EMPTY, TEXTS, MEASURED = "no row", "texts of", "measured rows"
 """What the cases of an empty batch, of texts of other lengths (its beginning), and of the metric are called."""
 

@@ -12,10 +12,25 @@ from pytest_mlspec.check import CHECKS, Verdict, errored, shown
 from pytest_mlspec.engines import ENGINES, Engine
 from pytest_mlspec.errors import MlspecError, Place
 from pytest_mlspec.evidence import Evidence
-from pytest_mlspec.jobs import Job, MetricRequest, Scores, Serve, Train, TrainSeeds, needed_by, with_seed
+from pytest_mlspec.formats import OWN
+from pytest_mlspec.jobs import (
+    ChanceScore,
+    Describe,
+    Job,
+    LoadExport,
+    MetricRequest,
+    ReadBaseline,
+    Scores,
+    Serve,
+    Train,
+    TrainSeeds,
+    needed_by,
+    with_seed,
+)
 from pytest_mlspec.language.declared import Declared
 from pytest_mlspec.language.rules.claims import KINDS, bound_values
 from pytest_mlspec.language.spec import Bound, CheckUse, Spec
+from pytest_mlspec.language.task import facts_of
 
 if TYPE_CHECKING:
     from pytest_mlspec.language.load import KeyPath
@@ -110,7 +125,7 @@ def _checks(declared: Declared) -> Iterator[Claim]:
     for number, use in enumerate(spec.checks):
         key: KeyPath = ("checks", number)
         for name in checks.STANDARD if use.check == "standard" else ():
-            uses.setdefault(name, (CheckUse(check=name), key))
+            uses.setdefault(name, (CheckUse(check=name, params=checks.OF_STANDARD.get(name, {})), key))
     for number, use in enumerate(spec.checks):
         if use.check != "standard":
             uses[use.check] = (use, ("checks", number))
@@ -125,7 +140,7 @@ def _checks(declared: Declared) -> Iterator[Claim]:
         except MlspecError as error:  # of an extension: its claim is red, and the others go on
             yield Claim(name, declared.place(key), check.claim, {}, partial(_red, error.message), skip=use.skip or "")
             continue
-        jobs = {role: with_seed(_with_gates(job, spec), spec.train.seed) for role, job in needed.items()}
+        jobs = {role: with_seed(_of_spec(job, declared), spec.train.seed) for role, job in needed.items()}
         yield Claim(
             name,
             declared.place(key),
@@ -139,16 +154,36 @@ def _checks(declared: Declared) -> Iterator[Claim]:
 
 def _cannot(spec: Spec, engine: Engine, job: Job) -> str:
     """Why `job` cannot be done, as far as the spec tells."""
+    facts = facts_of(spec)
+    if isinstance(job, ChanceScore) and facts is not None and not facts.supervised:
+        return "its task learns from no target that could be shuffled"
     if isinstance(job, Serve) and job.export is None and spec.recipe is None:
         return "a serving path is the `predict(trained, rows)` of a recipe, and there is none"
+    if isinstance(job, LoadExport) and job.export.to == OWN and spec.recipe is None:
+        return "an export of the team's own is the `export(model, directory)` of a recipe, and there is none"
     export = job.export if isinstance(job, Serve) else None
     return engine.cannot(job) or ("" if export is None else engine.cannot(export))
 
 
-def _with_gates(job: Job, spec: Spec) -> Job:
-    """`job` with the metrics of the test split that the gates ask for, where it recomputes them."""
-    if not isinstance(job, Serve):
-        return job
+def _of_spec(job: Job, declared: Declared) -> Job:
+    """`job` with what only the spec knows: the metrics that its gates ask for, the file that it stands in."""
+    match job:
+        case Serve():
+            return _with_gates(job, declared.spec)
+        case Describe(against=ReadBaseline() as read):
+            return replace(job, against=_read_beside(read, declared))
+        case ReadBaseline():
+            return _read_beside(job, declared)
+    return job
+
+
+def _read_beside(job: ReadBaseline, declared: Declared) -> ReadBaseline:
+    """`job` for the file beside that of the spec."""
+    return replace(job, spec_file=declared.document.path, name=declared.spec.name)
+
+
+def _with_gates(job: Serve, spec: Spec) -> Serve:
+    """`job` with the metrics of the test split that the gates ask for."""
     parsed = (quantities.parse(name) for name in spec.gates)
     requests = (request for quantity in parsed if quantity.kind == "metric" for request in quantity.requests())
     return replace(job, requests=tuple(request for request in requests if request.split == "test"))

@@ -18,7 +18,17 @@ from pytest_mlspec.causes import Cause
 from pytest_mlspec.check import Status, Verdict, not_applicable
 from pytest_mlspec.errors import ErrorRecord, MlspecError, Place
 from pytest_mlspec.evidence import TrainingRun
-from pytest_mlspec.jobs import EvaluateTask, Job, Latency, LoadExport, Prepare, ReadPublished, Scores, Train
+from pytest_mlspec.jobs import (
+    EvaluateTask,
+    Job,
+    Latency,
+    LoadExport,
+    Prepare,
+    ReadPublished,
+    Scores,
+    SearchProperties,
+    Train,
+)
 from pytest_mlspec.plan import Claim, Plan, in_order, training
 from pytest_mlspec.requirements import missing
 from pytest_mlspec.store import Entry, Key, Store, environment
@@ -343,6 +353,8 @@ def _pipeline(plan: Plan, job: Job) -> dict[str, Any]:
         return {name: pipeline[name] for name in ("task", "data", "recipe", "inputs")} | _what_accepts_nulls(
             plan, pipeline
         )
+    if isinstance(job, SearchProperties):
+        return pipeline | {"invariant": plan.spec.model_dump(mode="json", include={"invariant"})["invariant"]}
     return pipeline
 
 

@@ -12,17 +12,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pytest_mlspec.jobs import (
+    ChanceScore,
     ConstantLoss,
     CountCost,
     Embed,
     GradientFlow,
     Interrupt,
     Job,
+    ObserveInputs,
+    ProbeCapacity,
+    ProbeLoss,
+    ReferenceStep,
+    ReplaySchedule,
     Resume,
+    SearchProperties,
     Serve,
     TraceMemory,
     Train,
     TrainSeeds,
+    WatchLoop,
 )
 from pytest_mlspec.registry import Registry
 
@@ -93,8 +101,10 @@ class Engine:
     def cannot(self, job: Job) -> str:
         """Why this engine cannot do `job`; empty where it can."""
         match job:
-            case Train(batches=None, steps=None, fresh=fresh):
-                return self.no_repeat if fresh else ""
+            case Train(batches=None, steps=None, fresh=fresh, shuffled=shuffled):
+                return self.no_repeat if fresh or shuffled else ""
+            case ChanceScore(of=training):
+                return self.cannot(training)
             case Train():
                 return self.no_steps
             case _:
@@ -136,8 +146,12 @@ _NOT_OF_TRAINER = _OF_THE_CORE | {"sampler", "ema"}
 
 def _whole_fits(resume: str, gradients: str) -> Mapping[type[Any], str]:
     """What an engine cannot do that fits a model as a whole, with its reasons."""
-    steps = {TraceMemory: gradients, GradientFlow: gradients}
+    steps = {TraceMemory: gradients, GradientFlow: gradients, ReferenceStep: gradients}
     return {**_NOT_OF_EMBEDDING, **steps, Interrupt: resume, Resume: resume}
+
+
+def _steps_taken_by(whom: str) -> str:
+    return f"its steps are taken by {whom}, and held against none of the engine torch"
 
 
 ENGINES: Registry[Engine] = Registry("engine")
@@ -156,6 +170,11 @@ ENGINES.add(
                 "an estimator of scikit-learn has no gradients",
             ),
             CountCost: "an estimator of scikit-learn has no layers to count",
+            ProbeCapacity: "an estimator of scikit-learn has no layers to look into",
+            ObserveInputs: "an estimator of scikit-learn has no layers to look into",
+            WatchLoop: "an estimator of scikit-learn is fitted as a whole, not step by step",
+            ProbeLoss: "an estimator of scikit-learn has a loss of its own",
+            ReplaySchedule: "an estimator of scikit-learn has no schedule",
         },
         trainer="the fit of the estimator",
         kind="estimator",
@@ -174,6 +193,10 @@ ENGINES.add(
                 "the team's own fit cannot be interrupted; a recipe with training_step can be",
                 "the team's own fit hides its steps; a recipe with training_step and loss can be asked",
             ),
+            ObserveInputs: "the team's own fit hides its layers; a recipe with training_step and loss can be asked",
+            ProbeCapacity: "the team's own fit hides its layers; a recipe with training_step and loss can be asked",
+            ProbeLoss: "the team's own fit hides its loss; a recipe with training_step and loss can be asked",
+            SearchProperties: "the team's own fit is trained again for each measurement on its model",
             Serve: "its `predict` takes prepared inputs, and is what the metrics are computed from",
         },
         kind="own",
@@ -189,7 +212,13 @@ ENGINES.add(
         refuses=(_OF_THE_LOOP | {"seeds"}) - {"loss", "device"},
         no_steps=_TRAINED,
         no_repeat=_TRAINED,
-        cannot_do={**_whole_fits(_TRAINED, _TRAINED), ConstantLoss: _TRAINED},
+        cannot_do={
+            **_whole_fits(_TRAINED, _TRAINED),
+            ConstantLoss: _TRAINED,
+            ReplaySchedule: _TRAINED,
+            WatchLoop: _TRAINED,
+            ObserveInputs: _TRAINED,
+        },
     ),
 )
 _STEPS_OF_TEXTS = "the steps are taken by the trainer of sentence-transformers, which does much else between them"
@@ -200,7 +229,14 @@ ENGINES.add(
         "pytest_mlspec.engines.sentence_transformers",
         preload=True,
         refuses=_OF_THE_CORE | {"shuffle", "sampler", "ema"},
-        cannot_do={TraceMemory: _STEPS_OF_TEXTS, GradientFlow: _STEPS_OF_TEXTS},
+        cannot_do={
+            TraceMemory: _STEPS_OF_TEXTS,
+            GradientFlow: _STEPS_OF_TEXTS,
+            ReferenceStep: _STEPS_OF_TEXTS,
+            WatchLoop: _STEPS_OF_TEXTS,
+            ObserveInputs: "its model takes texts",
+            ProbeLoss: "its losses embed the texts themselves, and are no functions of outputs",
+        },
         trainer="sentence_transformers.SentenceTransformerTrainingArguments",
     ),
 )
@@ -214,6 +250,7 @@ ENGINES.add(
         cannot_do={
             **_NOT_OF_EMBEDDING,
             TraceMemory: "its steps are taken by Lightning, which does much else between them",
+            ReferenceStep: _steps_taken_by("Lightning"),
         },
         trainer="lightning.Trainer",
     ),
@@ -228,6 +265,7 @@ ENGINES.add(
         cannot_do={
             **_NOT_OF_EMBEDDING,
             TraceMemory: "its steps are taken by the Trainer, which does much else between them",
+            ReferenceStep: _steps_taken_by("the Trainer"),
         },
         trainer="transformers.TrainingArguments",
     ),
@@ -239,7 +277,14 @@ ENGINES.add(
         "pytest_mlspec.engines.keras",
         preload=True,
         refuses=_OF_THE_OPTIMIZER | _OF_THE_CORE | {"loss", "accumulate", "clip_norm", "precision"},
-        cannot_do={**_NOT_OF_EMBEDDING, TraceMemory: "its steps are taken by Keras, which does much else between them"},
+        cannot_do={
+            **_NOT_OF_EMBEDDING,
+            TraceMemory: "its steps are taken by Keras, which does much else between them",
+            ReferenceStep: _steps_taken_by("Keras"),
+            WatchLoop: "its steps are taken by an optimiser of Keras, which tells nobody of them",
+            ProbeLoss: "the compiled model of Keras has a loss of its own",
+            ObserveInputs: "the layers of Keras are none of torch",
+        },
         trainer="Model.fit",
     ),
 )

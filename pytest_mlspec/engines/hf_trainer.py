@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback
 
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.recipe.work import Report
 from pytest_mlspec.training.early_stop import EarlyStop, Progress
@@ -70,7 +71,8 @@ class Course:
     """How one training goes: what it is told to do, and how far it has come.
 
     It ends after the step `until`, where that is given, and is then saved. `evaluate` measures the metrics of an epoch, and
-    `early_stop` looks at them; `after_step` is called after each step. A resumed training goes on with `record` and
+    `early_stop` looks at them; `after_step` is called after each step. `ends` says when a training on a few batches has fitted
+    them. A resumed training goes on with `record` and
     `progress`.
     """
 
@@ -80,6 +82,7 @@ class Course:
     until: int | None = None
     machine: Machine | None = None
     after_step: Callable[[], None] | None = None
+    ends: UntilFitted | None = None
     record: Record = field(default_factory=Record)
     progress: Progress = field(default_factory=Progress)
     stopped_early: str = ""
@@ -123,6 +126,9 @@ class _Steering(TrainerCallback):
         course.end_step(self._learning_rate)
         if course.after_step is not None:
             course.after_step()
+        if course.ends is not None:
+            course.stopped_early = course.ends.reason(step)
+            control.should_training_stop |= bool(course.stopped_early)
         if not 0 < course.record.pending < _STEPS_BETWEEN_READS:
             self._read()
         now = time.monotonic()

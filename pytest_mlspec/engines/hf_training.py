@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from pytest_mlspec.engines import hf_arguments, hf_trainer
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.language.spec import Training
 from pytest_mlspec.language.trainer import LABEL_SMOOTHING
@@ -97,6 +98,7 @@ class HfTraining:
         until: int | None = None,
         resume_from: Path | None = None,
         after_step: Callable[[], None] | None = None,
+        ends: UntilFitted | None = None,
     ) -> History:
         """Trains to the end or to the step `until`, where a checkpoint is saved; `splits` are measured after each epoch."""
         training = self._work.spec.train
@@ -108,6 +110,7 @@ class HfTraining:
             until=until,
             machine=self._machine,
             after_step=after_step,
+            ends=ends,
         )
         history = hf_trainer.run(self._trainer, course, resume_from=resume_from)
         self.state.step = self._trainer.state.global_step

@@ -32,6 +32,7 @@ from pytest_mlspec.training import augment
 from pytest_mlspec.training.batches import Batch, ResidentSource, Source
 from pytest_mlspec.training.batches import Inputs as Tensors
 from pytest_mlspec.training.loader import Draws, LoadedSource, LoadRows
+from pytest_mlspec.training.seeding import kept_generators
 
 RESIDENT_BYTES = 1_000_000_000
 """Arrays that lie in a file, mapped into memory, are copied into memory up to this size."""
@@ -83,6 +84,15 @@ def _augmented(source: Source, recipe: Recipe, seed: int) -> Source:
         first = torch.zeros(1, dtype=torch.int64)
         augmented.changed(source.fetch(first), epoch=0, repeat_B=first)
     return augmented
+
+
+def drawn_anew(examples: Examples, recipe: Recipe, *, draws: int) -> list[Batch]:
+    """`examples` as evaluation sees them, `draws` times with other random numbers; empty where no code of the team makes rows."""
+    load = _loader(examples, recipe)
+    if load is None:
+        return []
+    with kept_generators():
+        return [load(torch.arange(len(examples)), Draws(seed)) for seed in range(draws)]
 
 
 def as_tensor(values: np.ndarray[Any, Any]) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from pytest_mlspec.engines.assembly import Assembly
+from pytest_mlspec.engines.own_metrics import as_logged, own_metrics
 from pytest_mlspec.engines.predictions import FloatArray
 from pytest_mlspec.errors import RecipeError, did_you_mean
 from pytest_mlspec.language.spec import Training
@@ -33,6 +34,7 @@ class Splits:
             for name, rows in examples.items()
             if len(rows)
         }
+        self._examples = {name: examples[name] for name in self._targets}
         self._inputs = {name: examples[name].inputs for name in self._targets}
         self._sources = {name: assembly.source(examples[name]) for name in self._targets}
 
@@ -53,6 +55,7 @@ class Splits:
 
         The loss on the validation split, and the metrics that the early stop or the schedule looks at. Without a validation
         split the test loss is logged in its place; nothing may look at that, or the test split would choose the model.
+        The team's own `evaluate` sees the validation split alone; what is measured here stands where both give a name.
         """
         monitored = _monitored(training, self._sources)
         held_out = next((name for name in ("val", "test") if name in self._sources), None)
@@ -64,6 +67,9 @@ class Splits:
             predicted = {split: self._predictions(state.evaluated, split) for split, _ in monitored}
             for split, metric in monitored:
                 measured[f"{split}.{metric.name}"] = self._score(metric, predicted[split], split)
+            own = self._assembly.recipe.evaluate
+            if own is not None and "val" in self._examples:
+                return {**as_logged(own_metrics(own, state, self._examples["val"])), **measured}
             return measured
 
         return measure

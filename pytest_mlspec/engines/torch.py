@@ -1,7 +1,7 @@
 """The engine torch: a recipe of model, loss and optimiser, trained by the core (`training/`) on one device.
 
-A training on a few batches (`Train(batches=k)`) takes every step that it was asked for, at a constant rate, so its history
-has the declared length. Left out: a recipe's own save and restore.
+A training on a few batches (`Train(batches=k)`) takes its steps at a constant rate, until it has fitted them where that is
+asked for (`until_fitted.py`).
 
 Shape letters: N rows, C classes.
 """
@@ -23,15 +23,16 @@ from pytest_mlspec.engines.fitting import fitted
 from pytest_mlspec.engines.generators import seed_of
 from pytest_mlspec.engines.measured import measured
 from pytest_mlspec.engines.outside import from_outside
+from pytest_mlspec.engines.paused import STATE, pause, take_up
 from pytest_mlspec.engines.predictions import FloatArray, as_arrays
 from pytest_mlspec.engines.seeds import taken_from, train_seeds
 from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.engines.until_fitted import until_fitted
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.evidence import Interruption
 from pytest_mlspec.jobs import Interrupt, Resume, Train, TrainSeeds
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Result, Work
-from pytest_mlspec.training import checkpoint
 from pytest_mlspec.training.batches import Batch, forward
 from pytest_mlspec.training.determinism import deterministic_algorithms
 from pytest_mlspec.training.evaluation import evaluation_mode
@@ -40,7 +41,6 @@ from pytest_mlspec.training.seeding import perturb
 from pytest_mlspec.training.weights import load_weights, save_weights
 
 WEIGHTS = "weights.safetensors"
-_CHECKPOINT = "checkpoint"
 
 
 def run(job: Train | TrainSeeds | Interrupt | Resume, work: Work) -> Result:
@@ -144,10 +144,17 @@ def _run(job: Train | Resume, work: Work) -> Result:
         saved = work.needed[job.interrupted]
         assert isinstance(saved.evidence, Interruption)
         interruption = saved.evidence
-        checkpoint.restore(state, saved.file(f"{_CHECKPOINT}/{checkpoint.STATE}").parent)
+        take_up(state, assembly.recipe, saved.file(STATE).parents[1])
     losses_before = interruption.losses_before if interruption else splits.losses(state.evaluated)
     machine = Machine(assembly.device.device)
-    history = fitted(state, assembly, splits, work, declared=job if isinstance(job, Train) else None, machine=machine)
+    ends = until_fitted(
+        job,
+        loss=lambda: splits.loss(state.evaluated, "train"),
+        start=losses_before["train"],
+        floor=assembly.loss_floor,
+    )
+    declared = job if isinstance(job, Train) else None
+    history = fitted(state, assembly, splits, work, declared=declared, ends=ends, machine=machine)
 
     evidence, predictions = measured(state, history, assembly, splits, losses_before=losses_before, machine=machine)
     save_weights(state.evaluated, work.folder / WEIGHTS)
@@ -169,7 +176,7 @@ def _interrupt(job: Interrupt, work: Work) -> Result:
         at = _step_at(job.at, state.step)
         state = assembly.new_state(state.seed)
         fitted(state, assembly, splits, work, until=at)
-    checkpoint.save(state, work.folder / _CHECKPOINT)
+    pause(state, assembly.recipe, work.folder)
     return Result(Interruption(at, losses_before))
 
 

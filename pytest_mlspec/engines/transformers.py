@@ -23,6 +23,7 @@ from pytest_mlspec.engines.generators import seed_of
 from pytest_mlspec.engines.measured import measured
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import as_arrays
+from pytest_mlspec.engines.until_fitted import until_fitted
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.evidence import Interruption
 from pytest_mlspec.jobs import Interrupt, Resume, Train
@@ -105,7 +106,10 @@ def _run(job: Train | Resume, work: Work) -> Result:
         interruption = saved.evidence
         checkpoint = saved.file(f"{_TRAINER}/checkpoint-{interruption.step}/{_STATE}").parent
     losses_before = interruption.losses_before if interruption else splits.losses(training.module)
-    history = training.fit(splits=splits if assembly.batches is None else None, resume_from=checkpoint)
+    ends = until_fitted(
+        job, loss=lambda: splits.loss(training.module, "train"), start=losses_before["train"], floor=assembly.loss_floor
+    )
+    history = training.fit(splits=splits if assembly.batches is None else None, resume_from=checkpoint, ends=ends)
     evidence, predictions = measured(
         training.state, history, assembly, splits, losses_before=losses_before, machine=machine
     )

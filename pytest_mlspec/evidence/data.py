@@ -72,6 +72,60 @@ class Mixed:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """A column of numbers in which `rows` rows have a 0 that lies far from all others, which go from `low` to `high`."""
+
+    rows: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """Lengths of a text or a sequence in two splits: `longer_rows` of `other` are longer than the `longest` of `split`.
+
+    `rows_at_longest` of the `rows` of `split` have just that length; `unit` is what is counted.
+    """
+
+    column: str
+    unit: str
+    split: str
+    longest: int
+    rows: int
+    rows_at_longest: int
+    other: str
+    other_rows: int
+    longer_rows: int
+
+
+@dataclass(frozen=True)
+class Contradicted:
+    """Of `rows` training rows, and of the `held_out` ones, how many have a label that almost all neighbours contradict.
+
+    `examples` are (row, label) of some training rows.
+    """
+
+    rows: int
+    against: int
+    held_out: int = 0
+    held_out_against: int = 0
+    examples: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class InputSummary:
+    """What enters the model of the training rows: the type and shape of a row, and figures over all numbers that are finite."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class DataProfile:
     """What `Prepare` found, and the digest of the prepared examples.
 
@@ -80,7 +134,8 @@ class DataProfile:
     few of them as (first, second). `accepts_nulls` says that the model handles missing values itself. `crossing` counts, where
     the split goes by `group` or `time`, the groups in both splits of a pair, or the rows of the second that are earlier than
     the last of the first. `leaks` is None where the task has no target. `constant` columns have one value in training,
-    `identifiers` another one in every row.
+    `identifiers` another one in every row. `one_pool` says that the splits were drawn from rows that were loaded as one.
+    `contradicted` is None where no neighbours could be asked.
     """
 
     splits: Mapping[str, SplitProfile]
@@ -100,3 +155,8 @@ class DataProfile:
     mixed: Mapping[str, Mixed] = field(default_factory=dict)
     constant: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
+    filled: Mapping[str, Filled] = field(default_factory=dict)
+    one_pool: bool = False
+    shortened: tuple[Shortened, ...] = ()
+    contradicted: Contradicted | None = None
+    inputs: tuple[InputSummary, ...] = ()

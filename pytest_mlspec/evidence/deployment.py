@@ -166,8 +166,9 @@ class Served:
     `json`, some of its rows otherwise brought, against what was served for them at first; `missing`, rows with a value less,
     against the model. `scores` holds each metric as (served, reported), `unscored` why one has no value. `permuted` are the
     classes in the order in which the model has them, where the serving path mixes them up. `records_gradients`: it answers
-    with tensors of a graph. `answers` says what it answers with: probabilities, labels or values. `golden` compares with a
-    file; None where none was asked for, or where it is not there.
+    with tensors of a graph, or the model that it calls does. `calls` holds, for requests of several sizes, their rows and how
+    often a model was called for them; `reloaded` names what each of these requests loaded anew. `answers` says what it answers
+    with: probabilities, labels or values. `golden` compares with a file; None where none was asked for, or where it is not there.
     """
 
     path: str
@@ -178,6 +179,8 @@ class Served:
     answers: str = "probabilities"
     permuted: tuple[str, ...] = ()
     records_gradients: bool = False
+    calls: tuple[tuple[int, int], ...] = ()
+    reloaded: tuple[str, ...] = ()
     golden: Difference | None = None
     device: str = "cpu"
     notes: tuple[str, ...] = ()

@@ -13,6 +13,10 @@ class Independence:
     `alone`: a row by itself against the same row in a batch; `order`: the batch in another order; `repeat`: the same batch
     twice; `scale`: the largest |output|; `worst_row`: the row with the largest difference alone. `dtype` is that of the
     comparison and `tolerance` what rounding explains in it.
+
+    `alone_error` is what the model raises for a single row. `large`: a row in a batch of `large_rows` rows; `padding`: a text
+    with another length of padding; `causal`: the outputs up to a position where the ids behind it are others. Each of the three
+    is None where it could not be asked, and `left_out` says why, by its name.
     """
 
     rows: int
@@ -24,13 +28,22 @@ class Independence:
     dtype: str
     worst_row: int
     device: str = "cpu"
+    alone_error: str = ""
+    large: float | None = None
+    large_rows: int = 0
+    padding: float | None = None
+    causal: float | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ParameterGradient:
     """One parameter: `gradient_norm` is None where backward left no gradient; `change` is max |after − before| of a step.
 
-    `frozen`: the spec says so under `train.freeze`.
+    `frozen`: the spec says so under `train.freeze`. `symmetric` counts the units of a weight where each began equal to another
+    one and got the same gradient as that one in every step; 0 where any did not. `dtype` is that of the values, and `lost` the
+    share of those with a gradient that no step moved. `is_weight`: it has two dimensions or more. `rate` is the learning rate of
+    the optimiser's group that holds it, 0 where none does; None where an engine keeps its optimiser to itself.
     """
 
     name: str
@@ -39,6 +52,11 @@ class ParameterGradient:
     gradient_norm: float | None
     change: float
     frozen: bool = False
+    symmetric: int = 0
+    dtype: str = "float32"
+    lost: float = 0.0
+    is_weight: bool = False
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,10 @@ class Gradients:
 
     `poisoned` is the largest |difference| between the parameters after a clean step and after the same step begun with
     gradients left over from elsewhere; 0 where the step clears them. `steps` clean steps were taken from initialisation.
+    `strangers` counts the tensors of the optimiser that are no parameters of the model, `repeated` names the parameters that
+    it holds more than once; both are unknown, and 0, where an engine keeps its optimiser to itself. `update_ratio` is
+    |change| / |start| of all parameters that learn, as norms over all steps; None where they start at 0. `constant_start`: there
+    are several weights, and each begins with one value everywhere.
     """
 
     parameters: tuple[ParameterGradient, ...]
@@ -55,6 +77,24 @@ class Gradients:
     rows: int
     steps: int = 1
     device: str = "cpu"
+    strangers: int = 0
+    repeated: tuple[str, ...] = ()
+    update_ratio: float | None = None
+    constant_start: bool = False
+
+
+@dataclass(frozen=True)
+class SeedsTried:
+    """The beginnings of two trainings with different `seeds`.
+
+    `same` names the global generators that both leave in one state, `places` where the team's code seeds one, with the same
+    number in both. `left_out` says why nothing was tried, and is empty where it was.
+    """
+
+    seeds: tuple[int, int]
+    same: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    left_out: str = ""
 
 
 @dataclass(frozen=True)

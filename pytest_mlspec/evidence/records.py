@@ -9,11 +9,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pytest_mlspec.evidence.array import Array
+from pytest_mlspec.evidence.baselines import Description, Recorded
+from pytest_mlspec.evidence.capacity import Capacity
 from pytest_mlspec.evidence.data import DataProfile
 from pytest_mlspec.evidence.deployment import Exported, MemoryTrace, ModelCost, Parity, Served, Timing
 from pytest_mlspec.evidence.embeddings import Geometry, TaskScore
+from pytest_mlspec.evidence.evaluations import Evaluation, RoundTripped
 from pytest_mlspec.evidence.extension import Measured
-from pytest_mlspec.evidence.model import ConstantPrediction, Gradients, Independence, ScoreTable
+from pytest_mlspec.evidence.loops import LoopTrace
+from pytest_mlspec.evidence.losses import LossAnswers
+from pytest_mlspec.evidence.model import ConstantPrediction, Gradients, Independence, ScoreTable, SeedsTried
+from pytest_mlspec.evidence.preparation import Agreement, LayerInputs, Refitted
+from pytest_mlspec.evidence.properties import Search
+from pytest_mlspec.evidence.schedules import DeclaredRates
+from pytest_mlspec.evidence.steps import StepComparison
 from pytest_mlspec.evidence.training import Interruption, SeedRuns, TrainingRun
 
 if TYPE_CHECKING:
@@ -21,11 +30,22 @@ if TYPE_CHECKING:
 
 Evidence = (
     DataProfile
+    | Refitted
+    | LayerInputs
+    | Agreement
     | TrainingRun
     | SeedRuns
     | Interruption
+    | LossAnswers
+    | DeclaredRates
     | Independence
+    | Capacity
+    | Evaluation
+    | RoundTripped
+    | StepComparison
+    | LoopTrace
     | Gradients
+    | SeedsTried
     | ConstantPrediction
     | ScoreTable
     | Timing
@@ -36,7 +56,10 @@ Evidence = (
     | Served
     | TaskScore
     | Geometry
+    | Description
+    | Recorded
     | Measured
+    | Search
 )
 
 

@@ -3,8 +3,11 @@
 A **training** job gives a `TrainingRun`. A **probe** is a measurement on the recipe or on a training's result. A job says
 nothing about how it is done: engines carry out trainings, `probes/` carries out probes.
 
-    training.py  trainings and their data;  model.py  a model as it learns, and its metrics
+    training.py  trainings and their data;  data.py  the way of the data into them
+    model.py  a model as it learns, and its metrics;  losses.py  its loss and its schedule
+    evaluations.py  a team's own evaluation and checkpoints
     deployment.py  a model as it is deployed;  embeddings.py  a model of texts
+    baselines.py  what a baseline file holds
 """
 
 from __future__ import annotations
@@ -13,15 +16,34 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar, get_args
 
+from pytest_mlspec.jobs.baselines import Describe, ReadBaseline
+from pytest_mlspec.jobs.data import ChanceScore, ObserveInputs, Refit
 from pytest_mlspec.jobs.deployment import CountCost, Export, Latency, LoadExport, Serve, TraceMemory
 from pytest_mlspec.jobs.embeddings import Embed, EvaluateTask, ReadPublished
-from pytest_mlspec.jobs.model import ConstantLoss, GradientFlow, Measure, MetricRequest, RowIndependence, Scores
+from pytest_mlspec.jobs.evaluations import Evaluate, RoundTrip
+from pytest_mlspec.jobs.loops import WatchLoop
+from pytest_mlspec.jobs.losses import ProbeLoss, ReplaySchedule
+from pytest_mlspec.jobs.model import (
+    ConstantLoss,
+    GradientFlow,
+    Measure,
+    MetricRequest,
+    ProbeCapacity,
+    RowIndependence,
+    Scores,
+    TrySeeds,
+)
+from pytest_mlspec.jobs.properties import SearchProperties
+from pytest_mlspec.jobs.steps import ReferenceStep
 from pytest_mlspec.jobs.training import Interrupt, Prepare, Resume, Train, TrainSeeds
 
 __all__ = [
+    "ChanceScore",
     "ConstantLoss",
     "CountCost",
+    "Describe",
     "Embed",
+    "Evaluate",
     "EvaluateTask",
     "Export",
     "GradientFlow",
@@ -31,15 +53,26 @@ __all__ = [
     "LoadExport",
     "Measure",
     "MetricRequest",
+    "ObserveInputs",
     "Prepare",
+    "ProbeCapacity",
+    "ProbeLoss",
+    "ReadBaseline",
     "ReadPublished",
+    "ReferenceStep",
+    "Refit",
+    "ReplaySchedule",
     "Resume",
+    "RoundTrip",
     "RowIndependence",
     "Scores",
+    "SearchProperties",
     "Serve",
     "TraceMemory",
     "Train",
     "TrainSeeds",
+    "TrySeeds",
+    "WatchLoop",
     "from_json",
     "needed_by",
     "to_json",
@@ -48,12 +81,23 @@ __all__ = [
 
 Job = (
     Prepare
+    | Refit
+    | ObserveInputs
+    | ChanceScore
     | Train
     | TrainSeeds
     | Interrupt
     | Resume
+    | ProbeLoss
+    | ReplaySchedule
     | RowIndependence
+    | ProbeCapacity
+    | Evaluate
+    | RoundTrip
+    | ReferenceStep
+    | WatchLoop
     | GradientFlow
+    | TrySeeds
     | ConstantLoss
     | Scores
     | Latency
@@ -65,7 +109,10 @@ Job = (
     | EvaluateTask
     | ReadPublished
     | Embed
+    | Describe
+    | ReadBaseline
     | Measure
+    | SearchProperties
 )
 """Every job there is. A new measurement adds its value here, a probe, and the evidence it gives."""
 
@@ -78,10 +125,12 @@ _BY_NAME: dict[str, type[Any]] = {job.__name__: job for job in _JOBS}
 def needed_by(job: Job) -> tuple[Job, ...]:
     """The jobs whose evidence `job` reads."""
     match job:
-        case Prepare() | Train(fresh=True) | ReadPublished() | EvaluateTask(of=None):
+        case Prepare() | Train(fresh=True) | ReadBaseline() | ReadPublished() | EvaluateTask(of=None):
             return ()
-        case Train(fold=fold, among=among):
-            return (Prepare(fold),) if among is None else (Prepare(fold), among)
+        case Train(fold=fold, among=among, shuffled=shuffled):
+            return (Prepare(fold, shuffled),) if among is None else (Prepare(fold), among)
+        case Describe(against=ReadBaseline() as read):
+            return (Prepare(), read)
         case Resume():
             return (Prepare(), job.interrupted)
         case LoadExport(export=export):
@@ -90,7 +139,7 @@ def needed_by(job: Job) -> tuple[Job, ...]:
             return (Prepare(job.of.fold), job.of, written)
         case _:
             training = getattr(job, "of", None)
-            return (Prepare(),) if training is None else (Prepare(training.fold), training)
+            return (Prepare(),) if training is None else (Prepare(training.fold, training.shuffled), training)
 
 
 def with_seed(job: JobT, seed: int) -> JobT:

@@ -60,7 +60,10 @@ class TraceMemory:
 
 @dataclass(frozen=True)
 class Export:
-    """A trained model written in a format, and its own answers for what the written one is tried on. Gives an `Exported`."""
+    """A trained model written in a format, and its own answers for what the written one is tried on. Gives an `Exported`.
+
+    `to` is a format, or `own` for what the recipe's own export writes, if it gives one.
+    """
 
     to: str
     opset: int | None = None
@@ -82,7 +85,8 @@ class LoadExport:
     """An exported model, loaded in a fresh process without the team's code and tried on each case. Gives a `Parity`.
 
     `rtol` is the part of a difference that grows with the output. `metric` is that of the task where it is empty. `gives` says
-    what the exported model answers with: the model's own outputs, or its predictions, such as a softmax of them.
+    what the exported model answers with: the model's own outputs, or its predictions, such as a softmax of them; an export
+    to `own` may give either, and may take raw rows that it prepares itself.
     """
 
     export: Export

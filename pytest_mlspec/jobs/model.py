@@ -63,6 +63,19 @@ class RowIndependence:
 
 
 @dataclass(frozen=True)
+class ProbeCapacity:
+    """What keeps a trained model from expressing what it should. Gives a `Capacity`."""
+
+    rows: int = 64
+    of: Train = Train()
+
+    @property
+    def title(self) -> str:
+        """In a few words, for progress and messages."""
+        return "probe the capacity"
+
+
+@dataclass(frozen=True)
 class GradientFlow:
     """The gradient of every parameter and what one optimiser step does with it. Gives a `Gradients`."""
 
@@ -70,6 +83,16 @@ class GradientFlow:
     def title(self) -> str:
         """In a few words, for progress and messages."""
         return "probe the gradients"
+
+
+@dataclass(frozen=True)
+class TrySeeds:
+    """Whether another seed gives another training, by the beginning of two. Gives a `SeedsTried`."""
+
+    @property
+    def title(self) -> str:
+        """In a few words, for progress and messages."""
+        return "try another seed"
 
 
 @dataclass(frozen=True)

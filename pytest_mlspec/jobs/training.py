@@ -10,14 +10,19 @@ class Prepare:
     """The data loaded, split and prepared, with a profile of its raw rows. Gives a `DataProfile`.
 
     `fold` leaves that fold (from 0) of the cross-validation out of the training rows: its rows are the test split.
+    `shuffled` gives every row the target of another one before the split: what is left to learn is chance, and the profile
+    counts rows and classes alone.
     """
 
     fold: int | None = None
+    shuffled: bool = False
 
     @property
     def title(self) -> str:
         """In a few words, for progress and messages."""
-        return "prepare the data" if self.fold is None else f"prepare the data (fold {self.fold + 1})"
+        told = [] if self.fold is None else [f"fold {self.fold + 1}"]
+        told += ["shuffled targets"] if self.shuffled else []
+        return f"prepare the data ({', '.join(told)})" if told else "prepare the data"
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,12 @@ class TrainSeeds:
 class Train:
     """A training from scratch. Gives a `TrainingRun`.
 
-    `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for as many steps as the
-    spec declares but at least 200 and at most 1,000; `steps` replaces the length, in optimiser steps; `fresh` asks for a
-    newly started interpreter with another hash seed and perturbed global generators, in which nothing that a job stored
-    before is used; `fold` trains on the rows outside that fold; `among` takes the training from those of several seeds.
+    `seed` None is the spec's; `batches` restricts it to that many batches, used over and over, for at most 1,000 steps;
+    `until_left` ends such a one as soon as that share of its first loss is left, above the lowest that the loss can take;
+    `steps` replaces the length, in optimiser steps; `fresh` asks for a newly started interpreter with
+    another hash seed and perturbed global generators, in which nothing that a job stored before is used; `fold` trains on the
+    rows outside that fold; `among` takes the training from those of several seeds;
+    `shuffled` trains on rows whose targets were shuffled before the split.
     """
 
     seed: int | None = None
@@ -49,6 +56,8 @@ class Train:
     fresh: bool = False
     fold: int | None = None
     among: TrainSeeds | None = None
+    until_left: float | None = None
+    shuffled: bool = False
 
     @property
     def title(self) -> str:
@@ -61,8 +70,9 @@ class Train:
         fold = None if self.fold is None else self.fold + 1
         shown = {"seed": self.seed, "batches": self.batches, "steps": self.steps, "fold": fold}
         told = [f"{name} {value}" for name, value in shown.items() if value is not None]
+        told += [] if self.until_left is None else [f"until {self.until_left:.0%} is left"]
         more = [*(["fresh interpreter"] if self.fresh else []), *([f"of {self.among.count}"] if self.among else [])]
-        return ", ".join([*told, *more])
+        return ", ".join([*told, *more, *(["shuffled targets"] if self.shuffled else [])])
 
 
 @dataclass(frozen=True)

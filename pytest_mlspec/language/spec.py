@@ -11,29 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pytest_mlspec.errors import MlspecError
 from pytest_mlspec.language import units
 from pytest_mlspec.language.complaints import described, needed, reading, refusal
+from pytest_mlspec.language.invariances import Invariances
+from pytest_mlspec.language.node import Node, Text, Texts, as_tuple
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\[[A-Za-z0-9._+=, -]{1,400}\])?")
-
-
-class Node(BaseModel):
-    """A mapping of the spec."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple)]
 
 
 Duration = Annotated[float, Field(gt=0), reading(units.seconds)]
@@ -131,7 +117,7 @@ class Split(Node):
 
 
 def _as_steps(value: object) -> object:
-    return (value,) if isinstance(value, (str, dict)) else _as_tuple(value)
+    return (value,) if isinstance(value, (str, dict)) else as_tuple(value)
 
 
 class Data(Node):
@@ -352,7 +338,7 @@ class Spec(Node):
     """One training and its claims.
 
     `machine: quiet` promises that nothing else runs while calls are timed, so that high percentiles may be gated. `mteb` says
-    where the data of tasks lie.
+    where the data of tasks lie. `invariant` lists what may be done to inputs without a change of any prediction.
     """
 
     mlspec: Annotated[Literal[1], BeforeValidator(_as_format)]
@@ -366,6 +352,7 @@ class Spec(Node):
     recipe: Annotated[RecipeUse | None, BeforeValidator(_as_named)] = None
     inputs: Texts = ()
     requires: Requires = Requires()
+    invariant: Invariances = ()
     machine: Literal["quiet"] | None = None
     mteb: Mapping[Text, MtebTask] = Field(default_factory=dict)
     checks: Annotated[tuple[Annotated[CheckUse, BeforeValidator(_as_check)], ...], BeforeValidator(_as_checks)] = ()

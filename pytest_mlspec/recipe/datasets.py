@@ -166,7 +166,7 @@ def with_datasets(points: Mapping[str, Callable[..., Any]], spec: Spec, given: f
     has_steps = is_declared and any(step.use != "none" for step in spec.data.prepare) if spec.data else False
 
     def fit(rows: Rows) -> Any:
-        if not _stands_in_a_dataset(rows):
+        if not rows_stand_in_a_dataset(rows):
             return fit_prepare(rows)
         if has_steps or given & {"fit_prepare", "prepare"}:
             raise RecipeError(
@@ -181,7 +181,7 @@ def with_datasets(points: Mapping[str, Callable[..., Any]], spec: Spec, given: f
         return None
 
     def numbered(rows: Rows, fitted: Any) -> Examples:
-        if not _stands_in_a_dataset(rows):
+        if not rows_stand_in_a_dataset(rows):
             found: Examples = prepare(rows, fitted)
             return found
         import numpy as np
@@ -211,7 +211,8 @@ def stand_in_a_dataset(examples: Examples) -> bool:
     return isinstance(examples.inputs, Mapping) and INPUTS in examples.inputs
 
 
-def _stands_in_a_dataset(rows: Rows) -> bool:
+def rows_stand_in_a_dataset(rows: Rows) -> bool:
+    """True where `rows` are those of a Dataset, which stand there alone."""
     return rows.others is not None and set(_COLUMNS) <= set(rows.others.columns)
 
 

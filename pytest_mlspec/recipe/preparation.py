@@ -15,6 +15,7 @@ from pytest_mlspec.quantities import CLASSIFICATION
 from pytest_mlspec.recipe.packing import NUMBERS, by_name, digest_of
 from pytest_mlspec.recipe.prepare.inputs import checked_vocabularies
 from pytest_mlspec.recipe.protocol import Examples, Prepared, Recipe, Rows
+from pytest_mlspec.recipe.shuffling import with_shuffled_targets
 from pytest_mlspec.recipe.targets import Labels, as_values, find_labels
 from pytest_mlspec.recipe.transform import Fitted
 from pytest_mlspec.recipe.unsupervised import with_own_targets, without_targets
@@ -32,9 +33,17 @@ class Loaded:
     prepared: Prepared
 
 
-def load_rows(recipe: Recipe, *, fold: int | None = None) -> Mapping[str, Rows]:
-    """The raw rows of each split, or those of one fold; raises DataError where one is empty."""
+def load_rows(recipe: Recipe, *, fold: int | None = None, shuffled: bool = False) -> Mapping[str, Rows]:
+    """The raw rows of each split, or those of one fold; raises DataError where one is empty.
+
+    With `shuffled` every row has the target of another one, since before the split.
+    """
     loaded = recipe.load()
+    return rows_of(recipe, with_shuffled_targets(loaded) if shuffled else loaded, fold=fold)
+
+
+def rows_of(recipe: Recipe, loaded: Rows | Mapping[str, Rows], *, fold: int | None = None) -> Mapping[str, Rows]:
+    """The rows of each split, or those of one fold, of what was loaded; raises DataError where one is empty."""
     own = "split" in recipe.given  # the team's own split sees rows alone
     splits = loaded if own and not isinstance(loaded, Rows) else recipe.split(loaded)
     if fold is not None:
@@ -46,16 +55,23 @@ def load_rows(recipe: Recipe, *, fold: int | None = None) -> Mapping[str, Rows]:
     return splits
 
 
-def prepare_all(recipe: Recipe, *, fold: int | None = None) -> Loaded:
+def seen_by_fit(recipe: Recipe, rows: Rows) -> Rows:
+    """`rows` as a fit may see them: without targets, where the task learns from none."""
+    return rows if TASKS[recipe.task].supervised else without_targets(rows)
+
+
+def prepare_all(recipe: Recipe, *, fold: int | None = None, shuffled: bool = False) -> Loaded:
     """Loads, splits, fits on the training rows and prepares every split; `fold` is one of the cross-validation.
+
+    With `shuffled` the targets are those of other rows.
 
     Raises DataError where the content cannot be used, RecipeError where the team's functions return what does not fit.
     """
-    rows = load_rows(recipe, fold=fold)
+    rows = load_rows(recipe, fold=fold, shuffled=shuffled)
     supervised = TASKS[recipe.task].supervised
     labels = find_labels(rows, recipe.task) if recipe.task in CLASSIFICATION else None
     values = {name: as_values(part, name) for name, part in rows.items()} if supervised and labels is None else {}
-    visible = rows if supervised else {name: without_targets(part) for name, part in rows.items()}
+    visible = {name: seen_by_fit(recipe, part) for name, part in rows.items()}
     fitted = recipe.fit_prepare(visible["train"])
     found = {name: as_examples(recipe.prepare(part, fitted), part, name) for name, part in visible.items()}
     _demand_same_form(found)

@@ -16,6 +16,12 @@ is a plain function:
     training_step(state, batch) -> loss          may own zero_grad, backward and step; all of them or none
     fit(examples, *, seed) -> fitted             the engine callable: the team's whole loop; examples by split
     predict(fitted, inputs) -> array             the engine callable: probabilities [N, C] or values [N]
+    evaluate(state, examples) -> {metric: value} the team's metrics of one split; of what `fit` returned, for the engine
+                                                 callable. Engine torch logs those of the validation split as `val.NAME`
+    save(state, directory)                       engine torch: writes what `restore` needs; again into the same directory
+    restore(state, directory)                    later. Both put back model, optimizer, schedule, scaler, average, and the
+                                                 counts state.step and state.epoch; the loop keeps its own position,
+                                                 history, early stop and the global generators beside them
     export(model, directory)                     writes model.onnx, model.pt2, … (`exports/`); a module is in training mode
     predict(trained, rows) -> outputs            every other engine: the serving path, from raw rows (`serving.py`)
     encode(model, texts) -> array [N, D]         the embeddings of texts, for tasks of MTEB
@@ -59,6 +65,9 @@ POINTS = (
     "predict",
     "export",
     "encode",
+    "evaluate",
+    "save",
+    "restore",
 )
 
 
@@ -192,5 +201,8 @@ class Recipe:
     predict: Callable[..., Any] | None = None
     encode: Callable[[Any, list[str]], Any] | None = None
     export: Callable[[Any, Path], Any] | None = None
+    evaluate: Callable[[Any, Examples], Any] | None = None
+    save: Callable[[Any, Path], Any] | None = None
+    restore: Callable[[Any, Path], Any] | None = None
     loss_floor: float = 0.0
     notes: tuple[str, ...] = ()

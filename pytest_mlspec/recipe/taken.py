@@ -39,17 +39,25 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "predict": ("trained", "rows"),
     "encode": ("model", "texts"),
     "export": ("model", "directory"),
+    "evaluate": ("state", "examples"),
+    "save": ("state", "directory"),
+    "restore": ("state", "directory"),
 }
 # The engine callable predicts from prepared inputs; for every other one, `predict` is the serving path.
-_ARGUMENTS_OF_CALLABLE: Mapping[str, tuple[str, ...]] = {**_ARGUMENTS, "predict": ("fitted", "inputs")}
+_ARGUMENTS_OF_CALLABLE: Mapping[str, tuple[str, ...]] = {
+    **_ARGUMENTS,
+    "predict": ("fitted", "inputs"),
+    "evaluate": ("fitted", "examples"),
+}
 _KEYWORDS = {"fit": ("seed",)}
 
 _DATA = frozenset({"load", "split", "fit_prepare", "prepare", "predict", "export", "encode"})
 _POINTS_OF_ENGINE = {
-    "torch": _DATA | {"collate", "build_model", "loss", "optimizer", "schedule", "training_step"},
+    "torch": _DATA
+    | {"collate", "build_model", "loss", "optimizer", "schedule", "training_step", "evaluate", "save", "restore"},
     "trained": _DATA | {"collate", "build_model", "loss"},
     "sklearn": _DATA | {"build_model"},
-    "callable": _DATA | {"fit"},
+    "callable": _DATA | {"fit", "evaluate"},
     "lightning": _DATA | {"collate", "build_model", "loss"},
     "keras": _DATA | {"build_model"},
     "transformers": _DATA | {"collate", "build_model", "loss", "optimizer", "schedule"},
@@ -143,6 +151,13 @@ def _taken(
             key=f"{key}.fit_prepare",
             advice=f"define {_signature('prepare', engine)} too",
         )
+    for one, other in (("save", "restore"), ("restore", "save")):
+        if one in found and other not in found:
+            raise RecipeError(
+                f"{use} gives {one} without {other}",
+                key=f"{key}.{one}",
+                advice=f"define {_signature(other, engine)} too",
+            )
     floor = getattr(holder, "loss_floor", None)
     guarded_points = {name: guarded(function, key=f"{key}.{name}", name=name) for name, function in found.items()}
     return _in_form(guarded_points, spec), float(floor) if isinstance(floor, numbers.Real) else None
@@ -202,7 +217,9 @@ def _refuse_twice(spec: Spec, taken: Mapping[str, object]) -> None:
     declared = {f"train.{key}" for key in ("loss", "optimizer", "schedule") if key in spec.train.model_fields_set}
     declared |= {"model"} if spec.model is not None else set()
     if spec.data is not None:
-        declared |= {f"data.{key}" for key in ("source", "split", "prepare") if key in spec.data.model_fields_set}
+        declared |= {f"data.{key}" for key in ("source", "prepare") if key in spec.data.model_fields_set}
+        # What a split goes by may stand beside the team's own: `data` holds that against it.
+        declared |= {"data.split"} if spec.data.split.model_fields_set - {"time", "group"} else set()
         declared |= {"data.source"} if spec.data.split.files else set()
     keys = {
         "load": "data.source",

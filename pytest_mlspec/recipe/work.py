@@ -50,7 +50,8 @@ class Work:
 
     `needed` holds the results of the jobs that it depends on; `folder` is empty and its own; `allowed` are the packages
     outside the project that the spec may name. `profiles` is the folder for the profile of a training, where one is wanted.
-    `given` holds the points of a recipe that Python has at hand, where no spec file names them.
+    `given` holds the points of a recipe that Python has at hand, where no spec file names them. `kept` is the folder of what a
+    search found and the next one begins with; None where nothing is kept.
     """
 
     spec: Spec
@@ -61,6 +62,7 @@ class Work:
     allowed: tuple[str, ...] = ()
     profiles: Path | None = None
     given: object | None = None
+    kept: Path | None = None
 
     loaded_by_user: list[str] = field(default_factory=list)
 

@@ -29,20 +29,55 @@ from pytest_mlspec.training.state import State
 from pytest_mlspec.training.weights import assign_weights, flush_directory, read_tensors, weights_of, write_tensors
 
 _FORMAT = "pytest-mlspec checkpoint"
-_VERSION = 2
+_VERSION = 3
 STATE = "state.json"
 """The file that every checkpoint has."""
 _TENSORS = "tensors.safetensors"
-_PROGRESS = ("step", "epoch", "position", "stopped_early", "micro_rows")
+_COUNTS = ("step", "epoch")
+_OF_THE_LOOP = ("position", "stopped_early", "micro_rows")
 
 
 def save(state: State, directory: Path) -> None:
     """Writes `state` to `directory`, which must be missing or empty."""
+    _write({"identity": _identity(state), **parts(state), **_of_loop(state)}, directory)
+
+
+def save_loop(state: State, directory: Path) -> None:
+    """Writes what the loop keeps for itself, beside what the team's own `save` writes elsewhere."""
+    _write({"identity": {"seed": state.seed}, **_of_loop(state)}, directory)
+
+
+def parts(state: State) -> dict[str, Any]:
+    """What a training is made of, apart from the loop's own: weights, what is kept beside them, the counts of its progress.
+
+    A `save` and `restore` of the team's own must put back all of it.
+    """
+    return {
+        "model": weights_of(state.model),
+        "optimizer": state.optimizer.state_dict(),
+        "schedule": None if state.schedule is None else state.schedule.state_dict(),
+        "scaler": None if state.scaler is None else state.scaler.state_dict(),
+        "average": None if state.average is None else weights_of(state.average.module),
+        **{name: getattr(state, name) for name in _COUNTS},
+    }
+
+
+def _of_loop(state: State) -> dict[str, Any]:
+    return {
+        "early_stop": dict(vars(state.early_stop)),
+        "record": state.record.state_dict(),
+        "progress": {name: getattr(state, name) for name in _OF_THE_LOOP},
+        "notes": state.notes,
+        "rng": rng_state() if state.rng is None else state.rng,
+    }
+
+
+def _write(contents: dict[str, Any], directory: Path) -> None:
     if directory.exists() and any(directory.iterdir()):
         raise TrainingError(f"the checkpoint {directory.name} exists already")
     directory.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
-    content = _to_plain(_contents(state), "", tensors)
+    content = _to_plain(contents, "", tensors)
     temporary = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}")
     temporary.mkdir()
     try:
@@ -89,6 +124,20 @@ def restore(state: State, directory: Path) -> None:
         state.scaler.load_state_dict(content["scaler"])
     if state.average is not None:
         assign_weights(state.average.module, content["average"])
+    for name in _COUNTS:
+        setattr(state, name, content[name])
+    _restore_loop(state, content)
+
+
+def restore_loop(state: State, directory: Path) -> None:
+    """Puts what `save_loop` wrote into `state`; what belongs to the team is left as it is."""
+    content = _read(directory)
+    if content["identity"] != {"seed": state.seed}:
+        raise TrainingError(f"{directory.name} is of another training")
+    _restore_loop(state, content)
+
+
+def _restore_loop(state: State, content: Mapping[str, Any]) -> None:
     state.early_stop = Progress(**content["early_stop"])
     state.record = Record.restored(content["record"])
     for name, value in content["progress"].items():
@@ -111,22 +160,6 @@ def _lay_out_as_parameters(optimizer: Optimizer) -> None:
 def verify(directory: Path) -> None:
     """Reads the checkpoint back; raises TrainingError where it is not what was written."""
     _read(directory)
-
-
-def _contents(state: State) -> dict[str, Any]:
-    return {
-        "identity": _identity(state),
-        "model": weights_of(state.model),
-        "optimizer": state.optimizer.state_dict(),
-        "schedule": None if state.schedule is None else state.schedule.state_dict(),
-        "scaler": None if state.scaler is None else state.scaler.state_dict(),
-        "average": None if state.average is None else weights_of(state.average.module),
-        "early_stop": dict(vars(state.early_stop)),
-        "record": state.record.state_dict(),
-        "progress": {name: getattr(state, name) for name in _PROGRESS},
-        "notes": state.notes,
-        "rng": rng_state() if state.rng is None else state.rng,
-    }
 
 
 def _identity(state: State) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec import extensions, jobs
 from pytest_mlspec.engines import ENGINES
+from pytest_mlspec.errors import MlspecError, NotApplicableError
 from pytest_mlspec.evidence import Evidence, from_record, to_record
 from pytest_mlspec.jobs import Interrupt, Job, Resume, Train, TrainSeeds
 from pytest_mlspec.language.spec import Spec
@@ -119,6 +120,7 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
                 lambda news: report(dict(news)),
                 tuple(asked.allowed),
                 Path(asked.profiles) if asked.profiles else None,
+                kept=store.path / "found",
             )
             result = _carry_out(job, work)
             taken = to_record(result.evidence)
@@ -137,6 +139,13 @@ def run_job(request: Mapping[str, Any], report: Callable[[dict[str, Any]], None]
 
 
 def _carry_out(job: Job, work: Work) -> Result:
+    if isinstance(job, Train) and job.shuffled:
+        try:
+            return ENGINES.find(work.spec.train.engine.use).run(job, work)
+        except (
+            MlspecError
+        ) as error:  # such as a fit that refuses what it cannot learn: nothing against the declared one
+            raise NotApplicableError(f"no training on shuffled targets came to its end: {error.message}") from error
     if isinstance(job, (Train, TrainSeeds, Interrupt, Resume)):
         return ENGINES.find(work.spec.train.engine.use).run(job, work)
     return probe_for(job)(job, work)

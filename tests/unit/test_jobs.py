@@ -7,17 +7,28 @@ import json
 import pytest
 
 from pytest_mlspec.jobs import (
+    ChanceScore,
     ConstantLoss,
+    Evaluate,
     GradientFlow,
     Interrupt,
     Job,
     MetricRequest,
+    ObserveInputs,
     Prepare,
+    ProbeCapacity,
+    ProbeLoss,
+    ReferenceStep,
+    Refit,
+    ReplaySchedule,
     Resume,
+    RoundTrip,
     RowIndependence,
     Scores,
+    SearchProperties,
     Train,
     TrainSeeds,
+    WatchLoop,
     from_json,
     needed_by,
     to_json,
@@ -28,12 +39,25 @@ REQUEST = MetricRequest("recall", "test", (("plan", "basic"), ("day", "1, 2")), 
 
 EVERY: list[Job] = [
     Prepare(),
+    Prepare(fold=1, shuffled=True),
+    Refit(),
+    ObserveInputs(rows=8),
+    ChanceScore(of=Train(steps=8, shuffled=True)),
     Train(),
+    Train(shuffled=True),
     Train(seed=3, batches=1, steps=200, fresh=True),
     Interrupt(at=0.25),
     Resume(at=0.25, steps=8),
     RowIndependence(rows=4, of=Train(seed=1)),
+    ProbeCapacity(of=Train(seed=1)),
+    ProbeLoss(start_deviation=2.0),
+    ReplaySchedule(use="cosine", arguments=(("warmup", 0.1),), of=Train(seed=1)),
     GradientFlow(),
+    WatchLoop(),
+    SearchProperties(examples=5, of=Train(seed=1)),
+    ReferenceStep(loss='{"use": "mse"}', clip_norm=1.0),
+    Evaluate(of=Train(seed=1)),
+    RoundTrip(steps=2),
     ConstantLoss(),
     TrainSeeds(first=3, count=8),
     Train(seed=4, among=TrainSeeds(first=3, count=8)),
@@ -54,7 +78,9 @@ def test_a_job_comes_back_from_json(job: Job) -> None:
 @pytest.mark.parametrize("job", EVERY, ids=lambda job: job.title)
 def test_what_a_job_needs_needs_nothing_more_than_the_data(job: Job) -> None:
     """The chain is as short as that."""
-    assert all(needed_by(needed) in ((), (Prepare(),)) for needed in needed_by(job))
+    data = ((), (Prepare(),), (Prepare(shuffled=True),))
+
+    assert all(needed_by(needed) in data for needed in needed_by(job))
 
 
 def test_what_is_measured_on_a_training_needs_it() -> None:
@@ -68,6 +94,9 @@ def test_what_is_measured_on_a_training_needs_it() -> None:
     assert needed_by(Scores((), of=Train(seed=0, fold=2))) == (Prepare(fold=2), Train(seed=0, fold=2))
     assert needed_by(Train(seed=3, among=TrainSeeds(0, 8))) == (Prepare(), TrainSeeds(0, 8))
     assert needed_by(Prepare()) == ()
+    assert needed_by(Train(seed=0, shuffled=True)) == (Prepare(shuffled=True),)
+    assert needed_by(ChanceScore(of=Train(shuffled=True))) == (Prepare(shuffled=True), Train(shuffled=True))
+    assert needed_by(Refit()) == (Prepare(),)
 
 
 def test_an_open_seed_becomes_that_of_the_spec() -> None:
@@ -106,6 +135,8 @@ def test_the_key_of_a_request_tells_it_from_every_other() -> None:
         (Resume(at=0.5, steps=8), "train, interrupted at 50% and resumed (steps 8)"),
         (Scores((), of=Train(seed=0)), "compute the metrics (seed 0)"),
         (Prepare(fold=0), "prepare the data (fold 1)"),
+        (Prepare(shuffled=True), "prepare the data (shuffled targets)"),
+        (Train(seed=0, shuffled=True), "train (seed 0, shuffled targets)"),
         (TrainSeeds(0, 8), "train (seeds 0 to 7)"),
         (Train(seed=3, among=TrainSeeds(0, 8)), "train (seed 3, of 8)"),
         (Train(seed=0, fold=0), "train (seed 0, fold 1)"),

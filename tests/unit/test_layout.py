@@ -36,7 +36,9 @@ MAY_IMPORT: Mapping[str, str] = {
     "language.load": "errors",
     "language.complaints": "errors",
     "language.units": "errors language.complaints",
-    "language.spec": "errors language.complaints language.units",
+    "language.node": "",
+    "language.invariances": "language.complaints language.node",
+    "language.spec": "errors language.complaints language.invariances language.node language.units",
     "language.task": "language.names",
     "language.engine_arguments": "language.embedding language.trainer",
     "language.trainer": "",
@@ -61,7 +63,8 @@ MAY_IMPORT: Mapping[str, str] = {
     "diagnosis": "check evidence",
     "gates": "errors check checks quantities evidence statistics",
     # Spec -> Plan -> one pytest run
-    "plan": "errors check checks gates quantities jobs evidence language.spec language.declared language.rules engines",
+    "plan": "errors check checks formats gates quantities jobs evidence language.spec language.task language.declared"
+    " language.rules engines",
     "requirements": "store.environment language.spec",
     "causes": "errors",
     "session": "errors extensions causes check jobs evidence store.environment requirements plan store workers.tasks"
@@ -76,7 +79,11 @@ MAY_IMPORT: Mapping[str, str] = {
     "report": "errors check checks diagnosis evidence engines jobs language.task plan quantities reuse session store"
     " workers.tasks",
     "__main__": "errors language.embedding language.units language.declared engines report store",
-    "plugin": "errors extensions check language.load language.declared plan opening run report store.environment",
+    # the committed baseline
+    "baselines": "errors evidence",
+    "recording": "baselines check errors evidence jobs store store.file",
+    "plugin": "errors extensions check language.load language.declared plan opening recording run report"
+    " store.environment",
     # the store
     "store": "store.entry store.store",
     "store.canonical": "",
@@ -84,6 +91,7 @@ MAY_IMPORT: Mapping[str, str] = {
     "store.inputs": "store.canonical store.environment",
     "store.reads": "store.environment store.inputs",
     "store.entry": "errors store.canonical store.inputs",
+    "store.file": "errors store.entry",
     "store.store": "errors store.canonical store.inputs store.entry",
     # processes
     "workers": "",
@@ -102,7 +110,8 @@ MAY_IMPORT: Mapping[str, str] = {
     "engines": "errors registry language.trainer language.boosters language.estimators language.embedding"
     " language.names jobs evidence quantities language.spec language.task recipe training",
     "exports": "errors registry formats evidence engines recipe",
-    "probes": "errors formats exports extensions language.mteb jobs evidence quantities store.environment language.spec"
+    "probes": "errors baselines formats exports extensions language.invariances language.names"
+    " language.mteb jobs evidence quantities store.environment language.spec"
     " language.task recipe engines training",
     "recipe": "errors extensions tracebacks language.boosters language.estimators language.embedding language.names"
     " language.pretrained jobs evidence quantities store.environment language.spec language.task sources training",
@@ -125,7 +134,7 @@ RESERVED: Mapping[str, frozenset[str]] = {
             "checks",
             "extending",
             "quantities",
-            *(f"language.{name}" for name in ("complaints", "declared", "rules", "spec")),
+            *(f"language.{name}" for name in ("complaints", "declared", "invariances", "node", "rules", "spec")),
         }
     ),
 }

@@ -25,6 +25,7 @@ from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import as_arrays
 from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.engines.torch import WEIGHTS, TorchPredictor
+from pytest_mlspec.engines.until_fitted import until_fitted
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.evidence import Interruption
 from pytest_mlspec.jobs import Interrupt, Resume, Train
@@ -139,7 +140,10 @@ def _run(job: Train | Resume, work: Work) -> Result:
         checkpoint, interruption = saved.file(_CHECKPOINT), saved.evidence
     losses_before = interruption.losses_before if interruption else splits.losses(module)
     machine = Machine(assembly.device.device)
-    training = Training(module, assembly, work, seed=seed, splits=splits, machine=machine)
+    ends = until_fitted(
+        job, loss=lambda: splits.loss(module, "train"), start=losses_before["train"], floor=assembly.loss_floor
+    )
+    training = Training(module, assembly, work, seed=seed, splits=splits, machine=machine, ends=ends)
     if assembly.batches is not None:
         training.hold_rate(planned)
     history = training.fit(checkpoint)

@@ -19,6 +19,7 @@ from pytest_mlspec.engines.keras.rows import Rows
 from pytest_mlspec.engines.keras.watch import LeftError, Watch
 from pytest_mlspec.engines.live import Live
 from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.errors import DataError, TrainingError, did_you_mean
 from pytest_mlspec.recipe.targets import label_text
 from pytest_mlspec.recipe.work import Work
@@ -33,7 +34,10 @@ _PROGRESS = ("step", "epoch", "position", "stopped_early")
 
 
 class Training:
-    """One training of `module` as the spec declares it. Without `splits` nothing is measured after an epoch."""
+    """One training of `module` as the spec declares it. Without `splits` nothing is measured after an epoch.
+
+    `ends` says when one on a few batches has fitted them.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Training:
         seed: int,
         splits: Splits | None,
         machine: Machine | None = None,
+        ends: UntilFitted | None = None,
         after_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._model = module.model
@@ -51,6 +56,7 @@ class Training:
         self._work = work
         self._evaluate = splits.after_epoch(work.spec.train) if splits and assembly.batches is None else None
         self._machine = machine
+        self._ends = ends
         self._after_step = after_step
         # The optimiser of Keras has another interface than torch's; nothing that measures this state asks for it.
         self.state = State(module, self._model.optimizer, None, seed, assembly.device.device)
@@ -109,6 +115,7 @@ class Training:
                 ),
                 evaluate=self._evaluate,
                 after_step=self._after_step,
+                ends=self._ends,
                 after_epoch=lambda: self._machine.sample() if self._machine else None,
                 until=until,
                 one_epoch=one_epoch,

@@ -14,6 +14,7 @@ from torch import Tensor
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.keras.rows import Rows
 from pytest_mlspec.engines.live import Live
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.training.batches import forward
 from pytest_mlspec.training.loop import Evaluate, look_at_early_stop
@@ -41,6 +42,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         evaluate: Evaluate | None,
         after_step: Callable[[], None],
         after_epoch: Callable[[], None],
+        ends: UntilFitted | None,
         until: int | None,
         one_epoch: bool,
     ) -> None:
@@ -53,6 +55,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._evaluate = evaluate
         self._after_step = after_step
         self._after_epoch = after_epoch
+        self._ends = ends
         self._until = until
         self._one_epoch = one_epoch
         self._batch: int | None = None
@@ -102,7 +105,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         state.step += 1
         state.position += 1
         self._after_step()
-        if state.step == self._assembly.total_steps:
+        if self._ends is not None:
+            state.stopped_early = self._ends.reason(state.step)
+        if state.step == self._assembly.total_steps or state.stopped_early:
             self._model.stop_training = True
         elif state.step == self._until and state.position < self._rows.steps_per_epoch:
             raise LeftError

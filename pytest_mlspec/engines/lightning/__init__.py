@@ -23,6 +23,7 @@ from pytest_mlspec.engines.measured import measured
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.predictions import as_arrays
 from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.engines.until_fitted import until_fitted
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
 from pytest_mlspec.evidence import Interruption
 from pytest_mlspec.jobs import Interrupt, Resume, Train
@@ -125,7 +126,10 @@ def _run(job: Train | Resume, work: Work) -> Result:
         checkpoint, interruption = saved.file(_CHECKPOINT), saved.evidence
     losses_before = interruption.losses_before if interruption else splits.losses(module)
     machine = Machine(assembly.device.device)
-    training = Training(module, assembly, work, seed=seed, splits=splits, machine=machine)
+    ends = until_fitted(
+        job, loss=lambda: splits.loss(module, "train"), start=losses_before["train"], floor=assembly.loss_floor
+    )
+    training = Training(module, assembly, work, seed=seed, splits=splits, machine=machine, ends=ends)
     state, history = training.fit(checkpoint=checkpoint)
     run, predictions = measured(state, history, assembly, splits, losses_before=losses_before, machine=machine)
     save_weights(module, work.folder / engine_of_torch.WEIGHTS)

@@ -21,6 +21,7 @@ from pytest_mlspec.engines.lightning.watch import InterruptedTrainingError, Watc
 from pytest_mlspec.engines.live import Live
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.splits import Splits
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.recipe.work import Work
 from pytest_mlspec.training.history import History
 from pytest_mlspec.training.instruments import Machine
@@ -40,7 +41,8 @@ _KNOWN_WARNINGS = (
 class Training:
     """One training of `module` as the spec declares it. Without `splits` nothing is measured after an epoch.
 
-    `begin` is called once the Trainer has made the optimiser, `after_step` after each of its steps.
+    `begin` is called once the Trainer has made the optimiser, `after_step` after each of its steps. `ends` says when one on a
+    few batches has fitted them.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Training:
         seed: int,
         splits: Splits | None = None,
         machine: Machine | None = None,
+        ends: UntilFitted | None = None,
         begin: Callable[[], None] = lambda: None,
         after_step: Callable[[], None] = lambda: None,
     ) -> None:
@@ -61,6 +64,7 @@ class Training:
         self._seed = seed
         self._evaluate = splits.after_epoch(work.spec.train) if splits and assembly.batches is None else None
         self._machine = machine
+        self._ends = ends
         self._begin = begin
         self._after_step = after_step
         self._watch: Watch | None = None
@@ -106,6 +110,7 @@ class Training:
                 evaluate=self._evaluate,
                 begin=self._begin,
                 after_step=self._after_step,
+                ends=self._ends,
                 after_epoch=lambda: self._machine.sample() if self._machine else None,
                 until=until,
                 checkpoint=saved,

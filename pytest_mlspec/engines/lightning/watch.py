@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from pytest_mlspec.engines.assembly import Assembly
 from pytest_mlspec.engines.lightning.rows import TrainingRows
 from pytest_mlspec.engines.live import Live
+from pytest_mlspec.engines.until_fitted import UntilFitted
 from pytest_mlspec.errors import RecipeError
 from pytest_mlspec.training.batches import Source, forward
 from pytest_mlspec.training.early_stop import Progress
@@ -39,7 +40,8 @@ class InterruptedTrainingError(Exception):
 class Watch(Callback):
     """Watches one training. `evaluate` measures after each epoch; `begin`, `after_step` and `after_epoch` are called then.
 
-    After the step `until` it raises InterruptedTrainingError; `checkpoint` is written before, where it is given.
+    `ends` says when a training on a few batches has fitted them. After the step `until` it raises InterruptedTrainingError;
+    `checkpoint` is written before, where it is given.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Watch(Callback):
         begin: Callable[[], None],
         after_step: Callable[[], None],
         after_epoch: Callable[[], None],
+        ends: UntilFitted | None = None,
         until: int | None = None,
         checkpoint: Path | None = None,
     ) -> None:
@@ -64,6 +67,7 @@ class Watch(Callback):
         self._begin = begin
         self._after_step = after_step
         self._after_epoch = after_epoch
+        self._ends = ends
         self._until = until
         self._checkpoint = checkpoint
         self._state: State | None = None
@@ -161,6 +165,9 @@ class Watch(Callback):
         state.step += 1
         state.position += 1
         self._after_step()
+        if self._ends is not None:
+            state.stopped_early = self._ends.reason(state.step)
+            trainer.should_stop |= bool(state.stopped_early)
         if state.step == self._until:
             if self._checkpoint is not None:
                 trainer.save_checkpoint(self._checkpoint)

@@ -16,6 +16,7 @@ from pytest_mlspec.engines.measured import cost_of
 from pytest_mlspec.engines.sentence_transformers.losses import Measured, name_of
 from pytest_mlspec.engines.sentence_transformers.trainer import WEIGHTS
 from pytest_mlspec.engines.sentence_transformers.training import TextTraining, assemble
+from pytest_mlspec.engines.until_fitted import until_fitted
 from pytest_mlspec.errors import TrainingError
 from pytest_mlspec.evidence import Array, ConstantPrediction, Interruption, TrainingRun
 from pytest_mlspec.jobs import Interrupt, Resume, Train
@@ -43,7 +44,10 @@ def train(job: Train | Resume, work: Work) -> Result:
         interruption, checkpoint = _saved(job, work)
         losses_before = interruption.losses_before if interruption else measured.losses()
         machine = Machine(parts.device.device)
-        course = hf_trainer.Course(work.report, _after_epoch(measured, parts), _early_stop(parts), machine=machine)
+        floor = work.recipe.loss_floor
+        ends = until_fitted(job, loss=lambda: measured.loss("train"), start=losses_before["train"], floor=floor)
+        evaluate, rule = _after_epoch(measured, parts), _early_stop(parts)
+        course = hf_trainer.Course(work.report, evaluate, rule, machine=machine, ends=ends)
         history = hf_trainer.run(trainer, course, resume_from=checkpoint)
         losses, digest = measured.losses_and_digest()
     save_weights(parts.encoder, work.folder / WEIGHTS)

@@ -74,9 +74,8 @@ class TextTraining:
     def on_batches(self, count: int, folder: Path, *, steps: int | None) -> TextTraining:
         """The same training on the first `count` batches of its first epoch alone, at a constant rate.
 
-        It takes `steps`, or as many as declared, within `STEPS_ON_BATCHES`.
+        It takes `steps`, or `STEPS_ON_BATCHES`.
         """
-        fewest, most = STEPS_ON_BATCHES
         train, size = self.splits["train"], self.training.batch_size
         sampler: Iterable[list[int]] = self.trainer(folder).get_train_dataloader().batch_sampler  # type: ignore[assignment]
         batches = list(islice(sampler, count))
@@ -89,7 +88,7 @@ class TextTraining:
         }
         training = self.training.model_copy(
             update={
-                "steps": steps or min(max(self.steps, fewest), most),
+                "steps": steps or STEPS_ON_BATCHES,
                 "engine": Use(use=self.training.engine.use, arguments=own),
                 "schedule": None,
                 "early_stop": None,

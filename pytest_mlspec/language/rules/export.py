@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_mlspec import quantities
 from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.errors import MlspecError, did_you_mean
-from pytest_mlspec.formats import FORMATS, formats_of
+from pytest_mlspec.formats import FORMATS, OWN, formats_of
 from pytest_mlspec.jobs import Export, LoadExport
 from pytest_mlspec.language.complaints import described
 from pytest_mlspec.language.rules.mistake import Mistake
@@ -37,6 +37,8 @@ def mistakes(spec: Spec) -> Iterator[Mistake]:
 def _formats(spec: Spec, key: KeyPath, formats: list[str]) -> Iterator[Mistake]:
     for position, name in enumerate(formats):
         here = (*key, position)
+        if name == OWN:
+            continue
         if name not in FORMATS:
             yield Mistake(here, f"unknown format {described(name)}", did_you_mean(name, FORMATS))
         elif name in formats[:position]:
