@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, permutations
 from typing import Annotated
@@ -22,14 +21,18 @@ from pytest_mlspec.check import (
     first_red,
     listed,
     passed,
+    shown,
 )
 from pytest_mlspec.checks import leaks
+from pytest_mlspec.checks.labels import classes_alike, classes_everywhere, labels_allowed, labels_contradicted
 from pytest_mlspec.evidence import DataProfile, SplitProfile
 from pytest_mlspec.jobs import Prepare
-from pytest_mlspec.statistics import differ
+from pytest_mlspec.statistics import differ, more_by_chance
 
 # A random draw gives class counts as far apart as this once in a million.
 _UNLIKELY = 1e-6
+# Rows that are cut end at one length: so many of them, as a share of those that are longer elsewhere.
+_CUT = 0.5
 
 
 def _number_or_share(bound: float) -> float:
@@ -42,6 +45,10 @@ Rows = Annotated[float, Field(ge=0), AfterValidator(_number_or_share)]
 """A number of rows, or below 1 a share of the rows of the split (of the second one of a pair)."""
 
 
+Labels = Annotated[tuple[str | int, ...], Field(strict=False)]
+"""Classes as they stand in the data."""
+
+
 class DataParams(Params):
     """How many rows may repeat, as a number or as a share, and the columns that may be what others may not.
 
@@ -50,7 +57,8 @@ class DataParams(Params):
     `tells_alone_at_most` bounds how well one column alone gives the target: 0 as a constant does, 1 without an error.
     `nullable` columns, by their raw or prepared name, may have missing values that the model sees, `mixed` ones texts among
     their numbers, and `telling` ones may give the target away. Classes in `alike` may differ from another one in case or
-    blanks alone.
+    blanks alone. `classes` are all that there may be, where they are declared; else those of `codes` may look like a missing
+    label.
     """
 
     shared_at_most: Rows = 0
@@ -61,6 +69,8 @@ class DataParams(Params):
     mixed: Names = ()
     telling: Names = ()
     alike: Names = ()
+    classes: Labels = ()
+    codes: Labels = ()
 
 
 @check("data", needs=lambda p: {"profile": Prepare()})
@@ -84,8 +94,11 @@ def _judged(params: DataParams, profile: DataProfile) -> Verdict:
         *leaks.shared_rows(profile, shared_at_most=params.shared_at_most, near_at_most=params.near_at_most),
         *leaks.crossing(profile),
         *_duplicates(params, profile.splits),
-        *_classes(profile),
-        *_alike(params, profile),
+        *classes_everywhere(profile),
+        *classes_alike(profile, alike=params.alike),
+        *labels_allowed(profile, classes=tuple(map(str, params.classes)), codes=tuple(map(str, params.codes))),
+        *labels_contradicted(profile),
+        *_shortened(profile),
         *_noted(profile),
     )
 
@@ -94,7 +107,11 @@ def _missing(profile: DataProfile) -> list[Verdict]:
     """What must be there before anything else can be judged."""
     if "train" not in profile.splits:
         return [errored(f"no split called train: there is {listed(profile.splits) or 'none'}")]
-    empty = [errored(f"0 rows in split {name}") for name, split in profile.splits.items() if split.rows == 0]
+    empty = [
+        errored(f"0 rows in split {name}").explained(finding="data.empty")
+        for name, split in profile.splits.items()
+        if split.rows == 0
+    ]
     unknown = [
         errored(f"{one} and {other} were not compared for shared rows")
         for one, other in combinations(profile.splits, 2)
@@ -116,11 +133,12 @@ def _not_finite(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
         if split.target_nonfinite:
             yield failed(
                 f"targets of {name} missing or not finite: {split.target_nonfinite}, column {profile.target!r}"
-            ).explained(_rows(split, [profile.target]))
+            ).explained(_rows(split, [profile.target]), finding="data.not_finite")
         if split.infinite:
             yield failed(f"infinite values in {name}: {_by_name(split.infinite)}").explained(
                 _rows(split, split.infinite),
                 advice="repair them in load: an infinite value can be neither imputed nor scaled",
+                finding="data.not_finite",
             )
         excess = {
             column: count
@@ -141,12 +159,14 @@ def _not_finite(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
                 _rows(split, nulls),
                 advice="impute them (`prepare: standard`), or declare columns that may hold them: "
                 "`data: {nullable: [COLUMN]}` under checks",
+                finding="data.not_finite",
             )
         if made:
             yield failed(f"prepared values of {name} are not finite: {_by_name(made)}").explained(
                 _rows(split, made),
                 f"raw nulls of {name}: {_by_name(split.nulls)}" if split.nulls else "",
                 advice="look at prepare: a logarithm of 0, a division by a deviation of 0, a null that it does not impute?",
+                finding="data.not_finite",
             )
 
 
@@ -162,40 +182,29 @@ def _duplicates(params: DataParams, splits: Mapping[str, SplitProfile]) -> Itera
         if params.duplicates_at_most is not None:
             bound = leaks.rows_allowed(params.duplicates_at_most, split.rows)
             verdict = at_most(split.duplicates, bound, of=f"duplicates in {name}:")
-            yield verdict.explained(advice="were rows repeated by a join or by appending a file twice?")
+            yield verdict.explained(
+                advice="were rows repeated by a join or by appending a file twice?", finding="data.duplicates"
+            )
         elif split.duplicates:
             yield passed(f"duplicates in {name}: {split.duplicates}")
 
 
-def _classes(profile: DataProfile) -> Iterator[Verdict]:
-    train = profile.splits["train"].classes
-    if len(train) == 1:
-        yield failed(f"one class alone in train: {next(iter(train))!r}").explained(
-            advice="is the file sorted by class, or cut? `stratify: true` keeps the shares"
+def _shortened(profile: DataProfile) -> Iterator[Verdict]:
+    """Red where one split ends at a length that many rows of another go beyond, and that many of its own have exactly."""
+    for one in profile.shortened:
+        chance = more_by_chance(one.longer_rows, one.other_rows, 0, one.rows)
+        beyond, at_end = one.longer_rows / one.other_rows, one.rows_at_longest / max(1, one.rows)
+        is_likely = at_least(chance, _UNLIKELY).status is Status.PASSED
+        if is_likely or at_least(at_end, beyond * _CUT).status is not Status.PASSED:
+            continue
+        yield failed(
+            f"{one.column} of {one.split} ends at {one.longest} {one.unit}: {at_end:.0%} of its rows do,"
+            f" and {beyond:.0%} of {one.other} are longer"
+        ).explained(
+            f"probability that no row of {one.split} is longer by chance: {chance:.0e}",
+            advice="is it cut in load or prepare? cut every split at the same length",
+            finding="data.cut",
         )
-    for name, split in profile.splits.items():
-        unseen = {label: count for label, count in split.classes.items() if label not in train}
-        if unseen:
-            yield failed(f"rows of {name} with a class that train lacks: {_by_name(unseen)}").explained(
-                advice="`stratify: true` keeps every class in every split that is drawn; where the source brings the splits,"
-                " are the labels written alike in each?"
-            )
-
-
-def _alike(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
-    """Red for classes that are written in two ways; two single letters may differ in case."""
-    rows = sum((Counter(split.classes) for split in profile.splits.values()), Counter())
-    by_form: dict[str, list[str]] = {}
-    for label in sorted(rows.keys() - set(params.alike)):
-        plain = label.strip()
-        by_form.setdefault(plain.casefold() if len(plain) > 1 else plain, []).append(label)
-    for labels in by_form.values():
-        if len(labels) > 1:
-            told = listed(f"{label!r} {rows[label]}" for label in labels)
-            yield failed(f"classes that differ in case or blanks alone: {told}").explained(
-                advice="write them alike in the source; where each is a class of its own,"
-                f" `data: {{alike: [{', '.join(map(repr, labels))}]}}` under checks"
-            )
 
 
 def _mixed(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
@@ -209,6 +218,7 @@ def _mixed(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
                 examples,
                 advice="as it is, every number is a category of its own: repair them in load, or write what means a missing"
                 f" value as `na_values` of the source; where it is meant, `data: {{mixed: [{column}]}}` under checks",
+                finding="data.mixed",
             )
 
 
@@ -226,6 +236,16 @@ def _noted(profile: DataProfile) -> Iterator[Verdict]:
             )
     if profile.constant:
         yield passed(f"constant in train: {listed(profile.constant)}")
+    for column, zeros in profile.filled.items():
+        yield passed(
+            f"{column} is 0 in {zeros.rows} rows, and from {shown(zeros.low)} to {shown(zeros.high)} in all others:"
+            " a missing value that was filled?"
+        )
+    for each in profile.inputs:
+        yield passed(
+            f"train enters as {f'{each.name} ' if each.name else ''}{each.dtype} {list(each.shape)}: mean"
+            f" {shown(each.mean)}, deviation {shown(each.deviation)}, from {shown(each.low)} to {shown(each.high)}"
+        )
     if profile.identifiers:
         yield passed(
             f"another value in every row: {listed(profile.identifiers)}; an identifier, or dates for the step dates?"

@@ -29,7 +29,7 @@ def told_target(
     related = [name for name, _ in leaks.relation.terms] if leaks.relation else []
     if leaks.relation and not set(related) & set(telling):
         yield failed(f"{target} is exactly {_written(leaks.relation)}").explained(
-            f"in each of {leaks.rows} rows, up to rounding", advice=_advice(leaks, related)
+            f"in each of {leaks.rows} rows, up to rounding", advice=_advice(leaks, related), finding="data.telling"
         )
     highest = next((column for column in leaks.columns if column.column not in telling), None)
     for column in leaks.columns:
@@ -37,7 +37,9 @@ def told_target(
             continue
         verdict = at_most(column.score, tells_alone_at_most, of=f"{column.column} alone tells {target}:")
         if verdict.status.red:
-            yield verdict.explained(_reason(column, leaks), advice=_advice(leaks, [column.column]))
+            yield verdict.explained(
+                _reason(column, leaks), advice=_advice(leaks, [column.column]), finding="data.telling"
+            )
         elif column is highest:
             yield passed(f"no column tells {target} alone; most of it {column.column}: {shown(column.score)}")
 
@@ -51,6 +53,7 @@ def shared_rows(profile: DataProfile, *, shared_at_most: float, near_at_most: fl
             yield verdict.explained(
                 _equal(f"equal rows in {pair}", profile.shared_examples.get(pair, ())),
                 advice="split before rows are repeated or joined, or split by group; `shared_at_most` allows for chance",
+                finding="data.shared",
             )
     if profile.shared and not profile.near:
         yield passed("near copies were not looked for: too many values")
@@ -62,6 +65,7 @@ def shared_rows(profile: DataProfile, *, shared_at_most: float, near_at_most: fl
                 _equal(f"nearly equal rows in {pair}", profile.near_examples.get(pair, ())),
                 advice="they differ by rounding, case or blanks alone: make them equal before the split, or split by group;"
                 " `near_at_most` allows for chance",
+                finding="data.near",
             )
 
 
@@ -81,7 +85,11 @@ def crossing(profile: DataProfile) -> Iterator[Verdict]:
         verdict = at_most(count, 0, of=of)
         if verdict.status.red:
             examples = listed(profile.crossing_examples.get(pair, ()))
-            yield verdict.explained(f"for example {examples}", advice=f"look at how {first} and {second} are split")
+            yield verdict.explained(
+                f"for example {examples}",
+                advice=f"look at how {first} and {second} are split",
+                finding="data.crossing",
+            )
 
 
 def _rows_of_second(profile: DataProfile, pair: str) -> int:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlspec.evidence import Mixed, SplitProfile
+from pytest_mlspec.evidence import Filled, Mixed, SplitProfile
 from pytest_mlspec.probes.table import Column, Table
 from pytest_mlspec.recipe.columns import names_of
 from pytest_mlspec.recipe.protocol import Examples, Rows
@@ -22,6 +22,10 @@ _EXAMPLES = 3
 _COLUMNS = 20
 # A column of text is one of numbers, spoilt by a few texts, where so many of its values read as numbers.
 _NUMBERS = 0.9
+# A 0 stands for a missing value, it seems, where all others are as far from it as this share of their median. Fewer distinct
+# ones are codes and small counts.
+_FAR = 0.25
+_MANY_VALUES = 20
 # Below so many rows, values that all differ, or are all equal, say nothing of the column.
 _FEW_ROWS = 20
 # What identifies a row is no longer than this, and one word.
@@ -96,6 +100,24 @@ def constant_columns(table: Table) -> tuple[str, ...]:
 def identifying_columns(table: Table) -> tuple[str, ...]:
     """The columns of whole numbers, single words or times that have another value in every row."""
     return tuple(column.name for column in table.columns if len(table) >= _FEW_ROWS and _identifies(column))
+
+
+def filled_columns(table: Table) -> dict[str, Filled]:
+    """The columns of numbers in which some are 0 and all others lie far from it, on one side."""
+    import numpy as np
+
+    found: dict[str, Filled] = {}
+    for column in table.columns:
+        values_N = column.values_N[~np.isnan(column.values_N)] if column.is_number else ()
+        others = np.abs(values_N)[np.asarray(values_N) != 0] if len(values_N) else np.zeros(0)
+        zeros = len(values_N) - len(others)
+        one_side = len(others) > 0 and (np.min(values_N) >= 0 or np.max(values_N) <= 0)
+        if not (zeros and one_side) or zeros > len(others) or len(np.unique(others)) < _MANY_VALUES:
+            continue
+        if others.min() >= _FAR * np.median(others):
+            apart = values_N[np.asarray(values_N) != 0]
+            found[column.name] = Filled(zeros, float(apart.min()), float(apart.max()))
+    return found
 
 
 def _place(rows: Mapping[str, Rows], position: int) -> str:

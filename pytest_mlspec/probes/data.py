@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pytest_mlspec.evidence import DataProfile
+import numpy as np
+
+from pytest_mlspec.errors import DataError, NotApplicableError, RecipeError
+from pytest_mlspec.evidence import DataProfile, SplitProfile
 from pytest_mlspec.jobs import Prepare
 from pytest_mlspec.language.spec import Split
 from pytest_mlspec.language.task import TASKS
 from pytest_mlspec.probes.copies import Pairs, near_rows, row_numbers, shared_rows
 from pytest_mlspec.probes.counts import (
     constant_columns,
+    filled_columns,
     identifying_columns,
     mixed_columns,
     row_names,
     split_profile,
 )
 from pytest_mlspec.probes.crossing import what_crosses
+from pytest_mlspec.probes.input_summaries import input_summaries
+from pytest_mlspec.probes.label_noise import contradicted
 from pytest_mlspec.probes.leaks import find_leaks
+from pytest_mlspec.probes.sequence_lengths import shortened
 from pytest_mlspec.probes.table import table_of
 from pytest_mlspec.recipe.columns import names_of
 from pytest_mlspec.recipe.packing import to_arrays
-from pytest_mlspec.recipe.preparation import prepare_all
+from pytest_mlspec.recipe.preparation import Loaded, as_examples, prepare_all
 from pytest_mlspec.recipe.prepare.kept import keep_preparation
-from pytest_mlspec.recipe.protocol import Prepared, Rows
+from pytest_mlspec.recipe.protocol import Prepared, Recipe, Rows
 from pytest_mlspec.recipe.transform import Fitted
 from pytest_mlspec.recipe.work import Result, Work
 
 # Above so many raw values no columns are looked at one by one, nor near copies: images and long texts as arrays.
 _MOST_VALUES = 20_000_000
+# Rows that are prepared with the targets of others, to see that they go by them.
+_FEW = 256
 
 
 def profile_data(job: Prepare, work: Work) -> Result:
     """The profile of the data, with the prepared examples as its arrays."""
     recipe = work.recipe
-    loaded = prepare_all(recipe, fold=job.fold)
+    if job.shuffled:
+        return _shuffled(job, work)
+    came_as: list[type[Any]] = []
+
+    def load() -> Rows | Mapping[str, Rows]:
+        found = recipe.load()
+        came_as.append(type(found))
+        return found
+
+    loaded = prepare_all(replace(recipe, load=load), fold=job.fold)
     rows, prepared = loaded.rows, loaded.prepared
     supervised = TASKS[recipe.task].supervised
     numbers = row_numbers(rows)
@@ -78,8 +97,46 @@ def profile_data(job: Prepare, work: Work) -> Result:
         mixed=mixed_columns(table, rows) if table else {},
         constant=constant_columns(table) if table else (),
         identifiers=identifying_columns(table) if table else (),
+        filled=filled_columns(table) if table else {},
+        one_pool=came_as == [Rows],
+        shortened=shortened(rows, prepared.splits) if look_closely else (),
+        contradicted=contradicted(prepared, rows["train"]) if supervised else None,
+        inputs=input_summaries(prepared.splits["train"]),
     )
     return Result(profile, to_arrays(keep_preparation(loaded, work.folder)))
+
+
+def _shuffled(job: Prepare, work: Work) -> Result:
+    """Examples whose targets were shuffled: what else stands in the data is told of the true ones.
+
+    Raises NotApplicableError where there are none to shuffle, and where `prepare` makes its own.
+    """
+    if not TASKS[work.recipe.task].supervised:
+        raise NotApplicableError(f"the task {work.recipe.task} learns from no target that could be shuffled")
+    try:
+        loaded = prepare_all(work.recipe, fold=job.fold, shuffled=True)
+    except (DataError, RecipeError) as error:  # true targets may have a meaning that others lack
+        raise NotApplicableError(f"rows with the targets of others cannot be prepared: {error.message}") from error
+    if "prepare" in work.recipe.given and not _takes_targets(work.recipe, loaded):
+        raise NotApplicableError("prepare makes the targets of what stands in the features: they cannot be shuffled")
+    prepared = loaded.prepared
+    profile = DataProfile(
+        splits={split: SplitProfile(rows=len(examples)) for split, examples in prepared.splits.items()},
+        shared={},
+        features=len(names_of(loaded.rows["train"].features)),
+        digest=prepared.digest,
+    )
+    return Result(profile, to_arrays(prepared))
+
+
+def _takes_targets(recipe: Recipe, loaded: Loaded) -> bool:
+    """Whether `prepare` gives other targets for rows with other targets."""
+    rows = loaded.rows["train"]
+    few = rows.take(np.arange(min(len(rows), _FEW)))
+    other = replace(few, targets=few.targets[::-1])
+    found, before = (as_examples(recipe.prepare(part, loaded.fitted), part, "train").targets for part in (other, few))
+    same = np.array_equal(few.targets, other.targets)
+    return same or not np.array_equal(found, before)
 
 
 def _named(pairs: Pairs, rows: Mapping[str, Rows]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -95,7 +152,6 @@ def _named(pairs: Pairs, rows: Mapping[str, Rows]) -> dict[str, tuple[tuple[str,
 
 def _accepts_nulls(estimator: Any, prepared: Prepared) -> bool:
     """Whether the estimator handles missing values: its tag, or for a pipeline that of its last step on what reaches it."""
-    import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
     from sklearn.utils import get_tags

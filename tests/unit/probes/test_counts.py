@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pytest_mlspec.evidence import Mixed
-from pytest_mlspec.probes.counts import constant_columns, identifying_columns, mixed_columns
+from pytest_mlspec.probes.counts import constant_columns, filled_columns, identifying_columns, mixed_columns
 from pytest_mlspec.probes.table import Table, table_of
 from pytest_mlspec.recipe.protocol import Rows
 
@@ -85,3 +85,20 @@ def test_columns_of_one_value(column: Any, constant: bool) -> None:
 def test_columns_that_identify_a_row(column: Any, identifies: bool) -> None:
     """Whole numbers, single words, or times."""
     assert identifying_columns(_table(column)) == (("it",) if identifies else ())
+
+
+def test_zeros_far_from_all_other_values_are_told() -> None:
+    """They may stand for missing ones; what may be 0, a small count and a side of both signs are none."""
+    draw = np.random.default_rng(0)
+    pressure = draw.normal(120, 10, 200)
+    columns = {
+        "pressure": np.where(np.arange(200) % 20 == 0, 0, pressure),
+        "fee": np.where(np.arange(200) % 20 == 0, 0, draw.exponential(5, 200)),
+        "calls": draw.poisson(1, 200).astype(float),
+        "change": np.where(np.arange(200) % 20 == 0, 0, draw.choice([-1, 1], 200) * pressure),
+        "gain": np.where(np.arange(200) % 5, 0, pressure),
+    }
+    found = filled_columns(table_of({"train": pd.DataFrame(columns)}))
+
+    assert list(found) == ["pressure"]
+    assert found["pressure"].rows == 10
