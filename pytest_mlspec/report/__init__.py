@@ -2,7 +2,7 @@
 
 from pytest_mlspec.report.diagnosis import diagnosis_lines, likely_causes
 from pytest_mlspec.report.engines import engines_page
-from pytest_mlspec.report.measured import measured_lines
+from pytest_mlspec.report.measured import measured_lines, recorded_lines
 from pytest_mlspec.report.plan import plan_lines
 from pytest_mlspec.report.profiles import profile_lines
 from pytest_mlspec.report.progress import ProgressLine
@@ -18,5 +18,6 @@ __all__ = [
     "plan_lines",
     "profile_lines",
     "properties",
+    "recorded_lines",
     "verdict_lines",
 ]

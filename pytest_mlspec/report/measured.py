@@ -1,4 +1,4 @@
-"""What `-vv` shows at the end of a run: of every claim what was measured, of every training its cost, and what was noted.
+"""What the end of a run shows: with `-vv` what was measured, what trainings cost and what was noted; what was recorded.
 
 Made from the properties of the items, which cross from the workers of xdist.
 """
@@ -28,6 +28,20 @@ def measured_lines(items: Iterable[tuple[str, Properties]]) -> list[str]:
     told = [each for _, properties in given for each in properties]
     costs, notes = (merged(str(value) for name, value in told if name == kind) for kind in (COST, NOTE))
     return [*claims, *costs, *(f"note: {note}" for note in notes)]
+
+
+def recorded_lines(items: Iterable[tuple[str, Properties]]) -> list[str]:
+    """What `--mlspec-update` recorded, a line for each claim `baseline` that passed, and what it tells beside."""
+    given = [(name, list(properties)) for name, properties in items if name.endswith("::baseline")]
+    return [
+        line
+        for name, properties in given
+        if ("mlspec.status", "passed") in properties
+        for line in (
+            f"{name}  {dict(properties)['mlspec.summary']}",
+            *(f"  {value}" for kind, value in properties if kind == FACT),
+        )
+    ]
 
 
 def measured_text(properties: Properties) -> str:
