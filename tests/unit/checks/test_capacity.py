@@ -1,138 +1,184 @@
-"""`overfit` is green only where the loss on one batch falls to a small part of its start, or below a stated loss."""
+"""`capacity` is red for layers that are lost, bounds, a bottleneck, dead units and dropout, and for nothing that is meant."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pytest_mlspec.check import Status
-from pytest_mlspec.checks.capacity import OverfitParams, overfit
-from pytest_mlspec.evidence import Array
-from pytest_mlspec.jobs import Train
+from pytest_mlspec.checks.capacity import CapacityParams, capacity
+from pytest_mlspec.evidence import Capacity, Chain, DeadUnits, OutputRange
 
-from .made import on_one_batch
-
-DEFAULT = OverfitParams()
+DEFAULT = CapacityParams()
 
 
-def test_a_model_that_fits_the_batch_passes() -> None:
-    """The summary names the final loss and its bound, a fact the way there."""
-    verdict = overfit(DEFAULT, on_one_batch())
-
-    assert verdict.status is Status.PASSED
-    assert verdict.summary == "loss on one batch 0.01562, at most 0.1 (5 % of its start)"
-    assert verdict.facts == ("from 2 to 0.01562 in 200 steps",)
-    assert verdict.n == 200
-
-
-def test_a_softmax_before_cross_entropy_fails() -> None:
-    """Such a loss of 10 classes cannot fall below 1.4612."""
-    run = on_one_batch(loss_S=Array.of([2.3, *[1.4612] * 199]), losses_before={"train": 2.3}, losses={"train": 1.4612})
-    verdict = overfit(DEFAULT, run)
-
-    assert verdict.status is Status.FAILED
-    assert verdict.summary == "loss on one batch 1.461, at most 0.115 (5 % of its start)"
-    assert verdict.facts == ("from 2.3 to 1.461 in 200 steps", "the lowest loss of a step is 1.461, at step 2")
-    assert "softmax" in verdict.advice[0]
+def model(**changes: Any) -> Capacity:
+    """A healthy model of three layers, on 64 rows of 10 classes, with `changes`."""
+    healthy = Capacity(
+        rows=64,
+        layers=3,
+        outputs=10,
+        classes=10,
+        chains=(),
+        dead=(DeadUnits("first", units=32, dead=4),),
+        spread=1.2,
+        affine=0.3,
+        narrowest="head",
+        width=10,
+        rates={"drop": 0.5},
+    )
+    return replace(healthy, **changes)
 
 
-@pytest.mark.parametrize(("end", "status"), [(0.25, Status.PASSED), (0.2500001, Status.FAILED)])
-def test_the_loss_may_reach_a_stated_bound(end: float, status: Status) -> None:
-    """`loss_at_most` is in units of the loss."""
-    assert overfit(OverfitParams(loss_at_most=0.25), on_one_batch(losses={"train": end})).status is status
-
-
-@pytest.mark.parametrize(("end", "status"), [(0.05 * 2.0, Status.PASSED), (0.1000001, Status.FAILED)])
-def test_the_loss_may_reach_five_percent_of_its_start(end: float, status: Status) -> None:
-    """The default bound follows the loss at initialisation."""
-    assert overfit(DEFAULT, on_one_batch(losses={"train": end})).status is status
-
-
-@pytest.mark.parametrize(("end", "status"), [(0.55, Status.PASSED), (0.6, Status.FAILED)])
-def test_five_percent_count_from_the_lowest_possible_loss(end: float, status: Status) -> None:
-    """With label smoothing the loss cannot fall to 0: of 2.0 above a floor of 0.5, 0.575 is allowed."""
-    assert overfit(DEFAULT, on_one_batch(losses={"train": end}, loss_floor=0.5)).status is status
-
-
-def test_the_curve_stands_in_for_losses_that_were_not_measured_apart() -> None:
-    """Without losses in evaluation mode, the first and last step are judged."""
-    verdict = overfit(DEFAULT, on_one_batch(losses_before={}, losses={}))
+def test_a_healthy_model_passes() -> None:
+    """It says how many layers were looked at."""
+    verdict = capacity(DEFAULT, model())
 
     assert verdict.status is Status.PASSED
-    assert verdict.facts == ("from 2 to 0.03125 in 200 steps",)
+    assert verdict.summary == "3 linear layers and convolutions, none of them lost"
+    assert verdict.n == 64
 
 
-def test_a_batch_that_is_fitted_in_training_mode_alone_says_so() -> None:
-    """Then dropout or batch statistics are to be looked at, not the capacity."""
-    verdict = overfit(DEFAULT, on_one_batch(losses={"train": 1.5}))
+def test_two_layers_without_an_activation_fail() -> None:
+    """Both are named."""
+    verdict = capacity(DEFAULT, model(chains=(Chain("first", "second"),)))
+
+    assert (verdict.status, verdict.findings) == (Status.FAILED, ("capacity.linear",))
+    assert verdict.summary == "no activation between layers first and second"
+    assert "put an activation between them" in verdict.advice[0]
+
+
+def test_pooling_alone_between_layers_is_told() -> None:
+    """It is no activation."""
+    verdict = capacity(DEFAULT, model(chains=(Chain("first", "second", pooling=True),)))
+
+    assert verdict.summary == "no activation between layers first and second (pooling alone)"
+
+
+@pytest.mark.parametrize(
+    "chain", [Chain("down", "up", narrow=True), Chain("embed.0", "head"), Chain("body", "embed.out")]
+)
+def test_a_factorisation_and_what_is_allowed_pass(chain: Chain) -> None:
+    """A narrow middle is meant; other pairs can be named."""
+    assert capacity(CapacityParams(allow=("embed*",)), model(chains=(chain,))).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("affine", "dtype", "status"),
+    [
+        (1e-9, "float64", Status.FAILED),
+        (2e-9, "float64", Status.PASSED),
+        (1e-5, "float32", Status.FAILED),
+        (None, "float64", Status.PASSED),
+    ],
+)
+def test_a_factorisation_of_a_model_that_is_affine_as_a_whole_fails(
+    affine: float | None, dtype: str, status: Status
+) -> None:
+    """Up to rounding."""
+    chains = (Chain("down", "up", narrow=True),)
+
+    assert capacity(DEFAULT, model(chains=chains, affine=affine, dtype=dtype)).status is status
+
+
+def test_a_model_of_one_layer_is_affine_by_intent() -> None:
+    """There is no pair of layers."""
+    assert capacity(DEFAULT, model(affine=0.0, layers=1)).status is Status.PASSED
+
+
+def test_an_autoencoder_may_be_linear() -> None:
+    """That is principal components."""
+    chains = (Chain("down", "up", narrow=True),)
+
+    assert capacity(DEFAULT, model(chains=chains, affine=0.0, reconstructs=True)).status is Status.PASSED
+
+
+def test_logits_with_bounds_fail() -> None:
+    """The operation is named."""
+    verdict = capacity(DEFAULT, model(range=OutputRange("Relu", logits=True)))
+
+    assert (verdict.status, verdict.findings) == (Status.FAILED, ("capacity.range",))
+    assert verdict.summary == "the outputs come from a relu, and the loss takes logits"
+
+
+@pytest.mark.parametrize(("outside", "status"), [(0.01, Status.PASSED), (0.0101, Status.FAILED), (None, Status.PASSED)])
+def test_targets_that_no_output_reaches_fail(outside: float | None, status: Status) -> None:
+    """A few of them may be outliers."""
+    verdict = capacity(DEFAULT, model(range=OutputRange("Tanh", logits=False, outside=outside)))
+
+    assert verdict.status is status
+
+
+@pytest.mark.parametrize(
+    ("dead", "units", "status"),
+    [
+        (19, 20, Status.PASSED),
+        (20, 20, Status.FAILED),
+        (97, 100, Status.FAILED),
+        (3, 3, Status.PASSED),
+        (4, 4, Status.FAILED),
+    ],
+)
+def test_dead_units_fail_where_nearly_all_of_a_layer_are(dead: int, units: int, status: Status) -> None:
+    """95 % may be, and never all."""
+    verdict = capacity(DEFAULT, model(dead=(DeadUnits("a", 10, 0), DeadUnits("b", units, dead))))
+
+    assert verdict.status is status
+    assert verdict.findings == (() if status is Status.PASSED else ("capacity.dead",))
+
+
+def test_all_units_may_never_be_dead() -> None:
+    """Whatever the spec allows."""
+    verdict = capacity(CapacityParams(dead_at_most=1.0), model(dead=(DeadUnits("b", 4, 4),)))
 
     assert verdict.status is Status.FAILED
-    assert verdict.facts[1] == "in training mode the last loss is 0.03125: the batch looks different in evaluation mode"
 
 
-def test_a_loss_that_rises_has_other_causes() -> None:
-    """A rate that is 0 or too high is named before the model."""
-    verdict = overfit(DEFAULT, on_one_batch(losses={"train": 2.0}, loss_S=Array.of([2.0] * 200)))
+@pytest.mark.parametrize(
+    ("width", "classes", "status"),
+    [(1, 10, Status.FAILED), (2, 10, Status.PASSED), (1, 2, Status.PASSED), (1, 0, Status.PASSED)],
+)
+def test_a_bottleneck_of_one_number_fails_for_many_classes(width: int, classes: int, status: Status) -> None:
+    """Two classes, and values, need no more than one."""
+    verdict = capacity(DEFAULT, model(narrowest="neck", width=width, classes=classes))
 
-    assert verdict.status is Status.FAILED
-    assert "learning rate that is 0 or too high" in verdict.advice[0]
-
-
-def test_too_few_steps_are_an_error() -> None:
-    """A curve that is too short says nothing, even where its loss is low."""
-    verdict = overfit(DEFAULT, on_one_batch(steps=57, stopped="early_stop"))
-
-    assert verdict.status is Status.ERROR
-    assert verdict.summary == "57 of 200 steps taken: too few to judge"
-    assert verdict.facts == ("it took 57 of 200 steps: early_stop",)
+    assert verdict.status is status
+    assert verdict.findings == (() if status is Status.PASSED else ("capacity.narrow",))
 
 
-def test_zero_steps_are_an_error() -> None:
-    """An empty curve is never green."""
-    verdict = overfit(DEFAULT, on_one_batch(steps=0, loss_S=Array.of([]), losses={}, losses_before={}))
-
-    assert verdict.status is Status.ERROR
-    assert verdict.summary == "the training took 0 of 200 steps"
+def test_a_bottleneck_that_is_meant_passes() -> None:
+    """Such as the score of an ordinal model."""
+    assert capacity(CapacityParams(allow=("score",)), model(narrowest="score", width=1)).status is Status.PASSED
 
 
-def test_no_loss_at_all_is_an_error() -> None:
-    """Steps without any measured loss cannot be judged."""
-    verdict = overfit(DEFAULT, on_one_batch(loss_S=Array.of([]), losses={}, losses_before={}))
+def test_the_same_output_for_all_rows_fails() -> None:
+    """Up to rounding."""
+    verdict = capacity(DEFAULT, model(spread=1e-12))
 
-    assert verdict.status is Status.ERROR
-    assert verdict.summary == "the training loss before the first step was not measured"
-
-
-def test_nothing_to_overfit_is_an_error() -> None:
-    """A loss that begins within the bound shows nothing about the model."""
-    at_zero = overfit(DEFAULT, on_one_batch(losses_before={"train": 0.0}, losses={"train": 0.0}))
-    within = overfit(OverfitParams(loss_at_most=2.0), on_one_batch())
-
-    assert (at_zero.status, within.status) == (Status.ERROR, Status.ERROR)
-    assert within.summary == "the loss starts at 2, already at most 2: nothing to overfit"
+    assert (verdict.status, verdict.findings) == (Status.FAILED, ("capacity.collapsed",))
+    assert verdict.summary == "the same output for all 64 rows"
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_losses_that_are_not_finite_are_errors(value: float) -> None:
-    """The step or the end is named."""
-    step = overfit(DEFAULT, on_one_batch(loss_S=Array.of([2.0, *[value] * 199])))
-    end = overfit(DEFAULT, on_one_batch(losses={"train": value}))
+@pytest.mark.parametrize(("rate", "status"), [(0.85, Status.PASSED), (0.86, Status.FAILED)])
+def test_dropout_that_leaves_little_fails(rate: float, status: Status) -> None:
+    """The largest rate is judged."""
+    verdict = capacity(DEFAULT, model(rates={"first": 0.1, "second": rate}))
 
-    assert (step.status, end.status) == (Status.ERROR, Status.ERROR)
-    assert step.summary == f"the training: the loss of step 2 of 200 is {value}"
-    assert end.summary == f"the training: the train loss at the end is {value}"
+    assert verdict.status is status
 
 
-def test_a_loss_of_the_wrong_sign_is_an_error() -> None:
-    """A loss that falls below its floor is not fitted but wrong."""
-    verdict = overfit(DEFAULT, on_one_batch(losses={"train": -40.0}))
+@pytest.mark.parametrize(
+    "changes", [{"rows": 0}, {"rows": 1}, {"spread": float("nan")}, {"spread": float("inf")}], ids=str
+)
+def test_what_was_not_measured_is_an_error(changes: dict[str, Any]) -> None:
+    """Too few rows, and outputs that are not finite."""
+    assert capacity(DEFAULT, model(**changes)).status is Status.ERROR
 
-    assert verdict.status is Status.ERROR
-    assert verdict.summary == "the training loss at the end is -40, below 0, the lowest that it can be"
 
+def test_a_part_without_a_graph_is_told() -> None:
+    """What could not be seen is said."""
+    verdict = capacity(DEFAULT, model(unread="its outputs have no graph"))
 
-def test_it_asks_for_one_batch() -> None:
-    """The number of steps is the spec's to choose."""
-    from pytest_mlspec.check import CHECKS
-
-    assert CHECKS.find("overfit").needs(OverfitParams(steps=30)) == {"run": Train(batches=1, steps=30)}
-    assert CHECKS.find("overfit").needs(DEFAULT) == {"run": Train(batches=1)}
+    assert "its outputs have no graph" in verdict.facts

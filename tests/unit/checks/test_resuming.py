@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from pytest_mlspec.check import CHECKS, Status
-from pytest_mlspec.checks.resuming import ResumesParams, resumes
-from pytest_mlspec.evidence import Array
-from pytest_mlspec.jobs import Resume, Train
+from pytest_mlspec.check import CHECKS, Status, Verdict
+from pytest_mlspec.checks.resuming import ResumesParams
+from pytest_mlspec.checks.resuming import resumes as judge
+from pytest_mlspec.evidence import Array, RoundTripped, TrainingRun
+from pytest_mlspec.jobs import Resume, RoundTrip, Train
 
 from .made import training
 
 DEFAULT = ResumesParams()
+OURS = RoundTripped(unasked="the recipe gives no save and restore of the team's own")
+ROUND = RoundTripped(
+    steps=3,
+    compared=40,
+    torn={"after 1 bytes": "", "after 90 bytes": ""},
+    whole={"after 1 bytes": "the first", "after 90 bytes": "the second"},
+)
 DRIFTED: dict[str, Any] = {"weights_digest": "w1", "predictions_digest": "p1"}
+
+
+def resumes(params: ResumesParams, run: TrainingRun, resumed: TrainingRun, checkpoint: RoundTripped = OURS) -> Verdict:
+    """The verdict on a training whose checkpoints are written by its engine."""
+    return judge(params, run, resumed, checkpoint)
+
+
+def round_trip(params: ResumesParams = DEFAULT, **changes: Any) -> Verdict:
+    """The verdict on an equal training, whose own checkpoints were tried with these results."""
+    return judge(params, training(), training(resumed_at=2), replace(ROUND, **changes))
 
 
 def test_an_equal_training_passes() -> None:
@@ -134,4 +153,76 @@ def test_the_interruption_lies_inside_the_training(at: float) -> None:
 
 def test_it_shares_the_uninterrupted_training() -> None:
     """Without `steps` it is the training that the other checks use."""
-    assert CHECKS.find("resumes").needs(DEFAULT) == {"run": Train(), "resumed": Resume(at=0.5)}
+    assert CHECKS.find("resumes").needs(DEFAULT) == {
+        "run": Train(),
+        "resumed": Resume(at=0.5),
+        "checkpoint": RoundTrip(),
+    }
+
+
+def test_a_sound_checkpoint_of_the_team_passes() -> None:
+    """What was compared and how often a save was cut off is told."""
+    verdict = round_trip()
+
+    assert verdict.status is Status.PASSED
+    assert verdict.summary.startswith("losses of 4 steps")
+    assert verdict.facts == (
+        "the team's own save and restore: 40 tensors and values compared",
+        "cut off at 2 places, a save left a whole checkpoint each time",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "summary", "advice"),
+    [
+        (
+            {"lost": ("model.out.weight", "model.out.bias"), "outputs": 0.5},
+            "2 of 40 tensors and values are not what they were after save and restore at step 3:"
+            " model.out.weight, model.out.bias",
+            "strict=False",
+        ),
+        (
+            {"outputs": 0.5},
+            "the outputs of the restored model differ after save and restore at step 3 by 0.5",
+            "buffer",
+        ),
+        ({"outputs": float("nan")}, "the outputs of the restored model differ", "buffer"),
+        (
+            {"moved": ("model.out.bias",)},
+            "what was saved moved with the training: one step later model.out.bias",
+            "copy",
+        ),
+        (
+            {"torn": {"after 1 bytes": "", "after 90 bytes": "restore raised EOFError"}},
+            "a save that is cut off after 90 bytes leaves no whole checkpoint: restore raised EOFError",
+            "os.replace",
+        ),
+        ({"failed": "restore raised KeyError: 'step'"}, "what was just saved cannot be restored: restore raised", ""),
+        ({"compared": 0}, "nothing of a restored training was compared", ""),
+    ],
+)
+def test_an_unsound_checkpoint_of_the_team_is_red(changes: dict[str, Any], summary: str, advice: str) -> None:
+    """Before what the resumed training tells, with what to do."""
+    verdict = round_trip(**changes)
+
+    assert verdict.status.red
+    assert verdict.summary.startswith(summary)
+    assert advice in " ".join(verdict.advice)
+
+
+def test_torn_files_may_be_left_out() -> None:
+    """By a parameter, and then nothing is told of them."""
+    verdict = round_trip(ResumesParams(torn=False), torn={"after 1 bytes": "restore raised EOFError"})
+
+    assert verdict.status is Status.PASSED
+    assert len(verdict.facts) == 1
+
+
+def test_what_was_not_torn_is_told() -> None:
+    """It is not passed in silence."""
+    verdict = round_trip(torn={}, whole={}, not_torn="on darwin no process can be ended in the middle of a file")
+
+    assert verdict.status is Status.PASSED
+    assert verdict.facts[1] == (
+        "not tried: a save that is cut off (on darwin no process can be ended in the middle of a file)"
+    )
