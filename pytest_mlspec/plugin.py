@@ -38,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mlspec-inline", action="store_true", help="run jobs in this process, for a debugger")
     group.addoption("--mlspec-plan", action="store_true", help="show the jobs and what is reused, and run nothing")
     group.addoption(
+        "--mlspec-update",
+        action="store_true",
+        help="record what the check `baseline` compares with, in a file beside each spec",
+    )
+    group.addoption(
         "--mlspec-profile",
         action="store_true",
         help="run every job again, one at a time, and show where the time of the trainings goes",
@@ -138,14 +143,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         _write_section(terminalreporter, "profiled by mlspec", profile_lines(Path(config.stash[SESSION].profiles)))
     if not _is_on(config):
         return
-    from pytest_mlspec.report import diagnosis_lines, measured_lines
+    from pytest_mlspec.report import diagnosis_lines, measured_lines, recorded_lines
 
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    called = [
-        (report.nodeid, report.user_properties) for report in reports if getattr(report, "when", "") == "call"
-    ]
+    called = [(report.nodeid, report.user_properties) for report in reports if getattr(report, "when", "") == "call"]
     if config.get_verbosity() >= 2:
         _write_section(terminalreporter, "measured by mlspec", measured_lines(called))
+    if config.option.mlspec_update:
+        _write_section(terminalreporter, "baselines", recorded_lines(called))
     _write_section(terminalreporter, "likely causes", diagnosis_lines(called))
 
 
@@ -197,7 +202,13 @@ class SpecFile(pytest.File):
         except SpecError as error:
             raise self.CollectError(error.message) from None
         for each in declared:
-            node: SpecNode = SpecNode.from_parent(self, name=each.spec.name, plan=make_plan(each))
+            plan = make_plan(each)
+            if self.config.option.mlspec_update:
+                from pytest_mlspec.recording import recording
+
+                names = [other.spec.name for other in declared]
+                plan = recording(plan, names=names, store=lambda: session_of(self.config).store)
+            node: SpecNode = SpecNode.from_parent(self, name=each.spec.name, plan=plan)
             yield node
 
 
@@ -313,7 +324,8 @@ def _count(text: str) -> int:
 
 def _is_on(config: pytest.Config) -> bool:
     option = config.option
-    return bool(option.mlspec or option.mlspec_plan or option.mlspec_profile or config.getini("mlspec"))
+    asked = (option.mlspec, option.mlspec_plan, option.mlspec_profile, option.mlspec_update, config.getini("mlspec"))
+    return any(asked)
 
 
 def _warn(config: pytest.Config, message: str) -> None:

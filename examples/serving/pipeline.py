@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,8 +38,12 @@ def build_model() -> nn.Module:
     return new_network()
 
 
+SERVICES: dict[Path, ChurnService] = {}
+
+
 def predict(trained: Trained, rows: pd.DataFrame) -> list[dict[str, float]]:
-    """What the service answers for raw customers, once the model is published."""
-    if not any(trained.folder.iterdir()):
+    """What the service answers for raw customers: it is published and started once, as in production."""
+    if trained.folder not in SERVICES:
         publish(trained.model, trained.fitted, trained.folder)
-    return ChurnService(trained.folder).answer(rows.to_dict("records"))
+        SERVICES[trained.folder] = ChurnService(trained.folder)
+    return SERVICES[trained.folder].answer(rows.to_dict("records"))

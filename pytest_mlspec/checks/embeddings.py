@@ -35,6 +35,9 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
     "alone": ("alone and in a batch", "something looks at the whole batch, or at its padding"),
 }
 
+_FINDINGS: Mapping[str, str] = {"repeat": "repeat", "padding": "padding"}
+"""What is found where these differ; every other difference is one of the texts beside."""
+
 
 class EmbeddingsParams(Params):
     """What the geometry of embeddings may be.
@@ -69,12 +72,14 @@ def _norms(params: EmbeddingsParams, geometry: Geometry) -> Iterator[Verdict]:
     if must_be_1:
         for value, of in ((low, "smallest norm"), (high, "largest norm")):
             yield within(value, 1 - _NORM, 1 + _NORM, of=of).explained(
-                advice="add a Normalize module after the pooling, or state `normalised: false`"
+                advice="add a Normalize module after the pooling, or state `normalised: false`",
+                finding="embeddings.norm",
             )
         return
     yield at_most(high, _LARGEST, of="largest norm")
     yield at_least(low, _SMALLEST, of="smallest norm").explained(
-        advice="an embedding of zeros has no direction: what does the model give for this text?"
+        advice="an embedding of zeros has no direction: what does the model give for this text?",
+        finding="embeddings.norm",
     )
 
 
@@ -84,19 +89,20 @@ def _sameness(geometry: Geometry) -> Iterator[Verdict]:
             yield errored(f"not measured: {when}")
             continue
         verdict = at_most(geometry.differences[name], geometry.tolerance, of=f"change of an embedding, {when}:")
-        yield _told(verdict, geometry, name, f"compared in {geometry.dtype}", advice=cause)
+        fact = f"compared in {geometry.dtype}"
+        yield _told(verdict, geometry, name, fact, advice=cause, finding=_FINDINGS.get(name, "alone"))
 
 
 def _spread(params: EmbeddingsParams, geometry: Geometry) -> Iterator[Verdict]:
     collapsed = "texts collapse to one direction: a rate too high, a loss without negatives, or too few different texts"
     yield at_most(geometry.mean_cosine, params.mean_cosine_at_most, of="mean cosine of different texts").explained(
-        advice=collapsed
+        advice=collapsed, finding="embeddings.collapse"
     )
     # So few texts cannot differ in more dimensions than that.
     possible = min(geometry.rows - 1, geometry.dimensions)
     wanted = min(params.effective_rank_at_least, max(1.0, possible / 2))
     yield at_least(geometry.effective_rank, wanted, of="effective rank").explained(
-        f"of {possible} possible dimensions", advice=collapsed
+        f"of {possible} possible dimensions", advice=collapsed, finding="embeddings.collapse"
     )
 
 
@@ -106,18 +112,18 @@ def _ends(params: EmbeddingsParams, geometry: Geometry) -> Iterator[Verdict]:
     verdict = at_most(share, params.truncated_at_most, of=of)
     cut = f"{geometry.truncated} of {geometry.texts} texts are cut"
     advice = "raise model.max_length, split long texts, or state truncated_at_most"
-    yield _told(verdict, geometry, "truncated", cut, advice=advice)
+    yield _told(verdict, geometry, "truncated", cut, advice=advice, finding="truncated")
     if geometry.ends:
         ignored = geometry.ends_ignored / geometry.ends
         verdict = at_most(ignored, params.tail_at_most, of="share of texts whose last word changes nothing:")
         tested = f"{geometry.ends_ignored} of the {geometry.ends} longest texts that the model should read to their end"
         advice = "the model cuts its input before max_seq_length: look at the tokenizer and at each module"
-        yield _told(verdict, geometry, "end", tested, advice=advice)
+        yield _told(verdict, geometry, "end", tested, advice=advice, finding="truncated")
 
 
-def _told(verdict: Verdict, geometry: Geometry, name: str, fact: str, *, advice: str) -> Verdict:
+def _told(verdict: Verdict, geometry: Geometry, name: str, fact: str, *, advice: str, finding: str) -> Verdict:
     """A red verdict with its facts, the text behind it and advice; another as it is."""
     if not verdict.status.red:
         return verdict
     example = f"for example {geometry.examples[name]!r}" if name in geometry.examples else ""
-    return verdict.explained(fact, example, advice=advice)
+    return verdict.explained(fact, example, advice=advice, finding=f"embeddings.{finding}")

@@ -31,7 +31,7 @@ _TRAINING_MODE = (
 
 
 class ExportParams(Params):
-    """`to` names formats; an output may differ by `atol` + `rtol` · |output|.
+    """`to` names formats, or is `own` for that of the recipe's own export; an output may differ by `atol` + `rtol` · |output|.
 
     `opset` is that of ONNX, null for the writer's own choice. `metric` is held within `metric_drop`, null for rounding alone, and
     for 0.01 in formats of 8 bits, whose outputs are held by nothing else. `gives: predictions` where the team's own export
@@ -58,7 +58,9 @@ def _needs(params: ExportParams) -> dict[str, LoadExport]:
 
 
 def _export(name: str, opset: int | None) -> Export:
-    has_opsets = name in FORMATS and FORMATS.find(name).has_opsets
+    has_opsets = (
+        name in FORMATS and FORMATS.find(name).has_opsets
+    )  # `own` is none, and finds its format when it is written
     return Export(name, opset if has_opsets else None)
 
 
@@ -101,8 +103,10 @@ def _refused(parity: Parity, refused: dict[str, Difference]) -> Verdict:
     others = [f"{name}: {each.error}" for name, each in list(refused.items())[1:]]
     verdict = failed(f"{parity.format}: {name}: {first.error}").explained(*others)
     if name.startswith(TEXTS):
-        return verdict.explained(advice="where every text has the length of the prepared rows, write one_length: true")
-    return verdict.explained(advice="export with a dynamic axis for the rows, such as dynamic_shapes of torch.export")
+        advice = "where every text has the length of the prepared rows, write one_length: true"
+        return verdict.explained(advice=advice, finding="export.length")
+    advice = "export with a dynamic axis for the rows, such as dynamic_shapes of torch.export"
+    return verdict.explained(advice=advice, finding="export.batch")
 
 
 def _outputs(params: ExportParams, parity: Parity, compared: dict[str, Difference]) -> Verdict:
@@ -121,13 +125,14 @@ def _outputs(params: ExportParams, parity: Parity, compared: dict[str, Differenc
     advice = (
         _TRAINING_MODE if "training mode" in parity.hint else "is it the model that was trained, with its last weights?"
     )
-    return verdict.explained(*facts, advice=advice)
+    finding = "export.repeat" if advice == _TRAINING_MODE else "export.outputs"
+    return verdict.explained(*facts, advice=advice, finding=finding)
 
 
 def _decisions(parity: Parity, compared: dict[str, Difference]) -> Verdict:
     name = max(compared, key=lambda name: compared[name].decisions)
     of = f"{parity.format}: decisions that are others ({name}, {compared[name].rows} rows):"
-    return at_most(compared[name].decisions, 0, of=of)
+    return at_most(compared[name].decisions, 0, of=of).explained(finding="export.decisions")
 
 
 def _metric(params: ExportParams, parity: Parity) -> Verdict:
@@ -139,7 +144,8 @@ def _metric(params: ExportParams, parity: Parity) -> Verdict:
     verdict = at_most(drop, budget + (_rounding(params, parity) if parity.exact else 0.0))
     allowed = f"at most {shown(budget)} worse{' but for rounding' if parity.exact else ''}"
     values = f"{shown(parity.score)} for the model's {shown(parity.reference_score)}"
-    return replace(verdict, summary=f"{parity.format}: {parity.metric} is {values}, {allowed}", allowed=allowed)
+    summary = f"{parity.format}: {parity.metric} is {values}, {allowed}"
+    return replace(verdict, summary=summary, allowed=allowed).explained(finding="export.metric")
 
 
 def _rounding(params: ExportParams, parity: Parity) -> float:

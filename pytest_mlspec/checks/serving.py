@@ -13,11 +13,13 @@ from pytest_mlspec.check import (
     Params,
     Status,
     Verdict,
+    at_least,
     at_most,
     check,
     errored,
     failed,
     first_red,
+    listed,
     shown,
 )
 from pytest_mlspec.evidence import Difference, Served
@@ -45,13 +47,14 @@ _CASES: Mapping[str, tuple[str, str]] = {
 }
 
 
-Case = Literal["again", "alone", "order", "columns", "json", "missing"]
+Case = Literal["again", "alone", "order", "columns", "json", "missing", "calls", "reload"]
 
 
 class ServingParams(Params):
     """`of` is the serving path: the team's `predict`, or an exported form behind the stored preparation.
 
-    `without` names cases that are no requests of this service: again, alone, order, columns, json, missing. `tolerance` is the
+    `without` names cases that are no requests of this service: again, alone, order, columns, json, missing; and what it may
+    do: `calls` of the model for each row, `reload` it for each request. `tolerance` is the
     largest difference of two outputs, in their units; null for what rounding explains. `metric_tolerance` is the share by which
     a metric may be another one. `golden` is a file of raw rows with their expected outputs, relative to the root;
     `golden_tolerance` is a share of the largest of these.
@@ -87,8 +90,12 @@ def _judged(params: ServingParams, served: Served) -> Verdict:
         ),
         *_golden(params, served),
         *_graph(served),
+        *_cost(params, served),
     )
     mixed_up = ", ".join(served.permuted)
+    if mixed_up and verdict.status.red:  # what differs follows from it
+        others = (each for each in verdict.findings if each not in ("serving.whole", "serving.metric"))
+        verdict = replace(verdict, findings=("serving.classes", *others))
     return verdict.explained(
         f"the classes are mixed up: in their places {mixed_up} are served" if mixed_up else "",
         *(f"{name} is not compared: {reason}" for name, reason in served.unscored.items()),
@@ -105,13 +112,16 @@ def _metrics(params: ServingParams, served: Served) -> Iterator[Verdict]:
             continue
         digits = next((n for n in range(3, 17) if shown(ours, digits=n) != shown(reported, digits=n)), 3)
         summary = f"{name} {shown(reported, digits=digits)} reported, {shown(ours, digits=digits)} served"
-        yield replace(verdict, summary=summary, measured=ours, allowed=f"{shown(reported, digits=digits)}, as reported")
+        told = replace(
+            verdict, summary=summary, measured=ours, allowed=f"{shown(reported, digits=digits)}, as reported"
+        )
+        yield told.explained(finding="serving.metric")
 
 
 def _judged_case(name: str, difference: Difference, allowed: float, *, of_labels: bool) -> Verdict:
     what, advice = _CASES[name]
     if difference.error:
-        return failed(f"{what}: {difference.error}").explained(advice=advice)
+        return failed(f"{what}: {difference.error}").explained(advice=advice, finding=f"serving.{name}")
     if of_labels:
         verdict = at_most(difference.decisions, 0, of=f"{what}: another label is served for", unit="rows")
         where = f"the first is row {difference.worst_row}" if difference.decisions else ""
@@ -121,7 +131,7 @@ def _judged_case(name: str, difference: Difference, allowed: float, *, of_labels
         where = (
             f"{difference.decisions} of {difference.rows} rows are decided otherwise" if difference.decisions else ""
         )
-    return verdict.explained(where if verdict.status.red else "", advice=advice)
+    return verdict.explained(where if verdict.status.red else "", advice=advice, finding=f"serving.{name}")
 
 
 def _golden(params: ServingParams, served: Served) -> Iterator[Verdict]:
@@ -134,7 +144,7 @@ def _golden(params: ServingParams, served: Served) -> Iterator[Verdict]:
         )
         return
     if found.error:
-        yield failed(f"golden rows: {found.error}")
+        yield failed(f"golden rows: {found.error}").explained(finding="serving.golden")
         return
     if not (math.isfinite(found.scale) and found.scale > 0):
         yield errored(
@@ -147,7 +157,8 @@ def _golden(params: ServingParams, served: Served) -> Iterator[Verdict]:
         of=f"golden rows: row {_counted(found.worst_row)} differs by",
     )
     yield verdict.explained(
-        advice=f"where the new outputs are right, remove {params.golden}, run again, and copy the new one"
+        advice=f"where the new outputs are right, remove {params.golden}, run again, and copy the new one",
+        finding="serving.golden",
     )
 
 
@@ -158,6 +169,25 @@ def _counted(row: int | None) -> int:
 
 def _graph(served: Served) -> Iterator[Verdict]:
     if served.records_gradients:
-        yield failed("predict answers with tensors of a graph: gradients are recorded while it serves").explained(
-            advice="call the model under torch.no_grad() or torch.inference_mode()"
+        yield failed(
+            "gradients are recorded while predict serves: its model answers with tensors of a graph"
+        ).explained(
+            advice="call the model under torch.no_grad() or torch.inference_mode()", finding="serving.gradients"
+        )
+
+
+def _cost(params: ServingParams, served: Served) -> Iterator[Verdict]:
+    """Red where the calls of a model grow with the rows, one by one, or each request loads it again."""
+    if len(served.calls) > 1 and "calls" not in params.without:
+        (few_rows, few), *_, (many_rows, many) = served.calls
+        grows = at_least(many - few, max(1, many_rows - few_rows)).status is Status.PASSED
+        if grows and at_least(few, few_rows).status is Status.PASSED:
+            yield failed(f"a call of the model for each row: {many} calls for {many_rows} rows").explained(
+                f"{few} calls for {few_rows} rows",
+                advice="call the model once for the rows of a request; where they cannot be stacked: `without: [calls]`",
+                finding="serving.calls",
+            )
+    if served.reloaded and "reload" not in params.without:
+        yield failed(f"each request loads {listed(served.reloaded)} again").explained(
+            advice="load it once, and keep it: in the module, or beside the model", finding="serving.reload"
         )

@@ -11,21 +11,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlspec.jobs import (
+    ChanceScore,
     ConstantLoss,
     CountCost,
+    Describe,
     Embed,
+    Evaluate,
     EvaluateTask,
     Export,
     GradientFlow,
     Latency,
     LoadExport,
     Measure,
+    ObserveInputs,
     Prepare,
+    ProbeCapacity,
+    ProbeLoss,
+    ReadBaseline,
     ReadPublished,
+    ReferenceStep,
+    Refit,
+    ReplaySchedule,
+    RoundTrip,
     RowIndependence,
     Scores,
+    SearchProperties,
     Serve,
     TraceMemory,
+    TrySeeds,
+    WatchLoop,
 )
 
 if TYPE_CHECKING:
@@ -33,9 +47,22 @@ if TYPE_CHECKING:
 
 PROBES: dict[type[Any], tuple[str, str]] = {
     Prepare: ("pytest_mlspec.probes.data", "profile_data"),
+    Refit: ("pytest_mlspec.probes.preparation", "prepare_again"),
+    ObserveInputs: ("pytest_mlspec.probes.layer_inputs", "observe_inputs"),
+    ChanceScore: ("pytest_mlspec.probes.chance", "score_shuffled"),
+    Describe: ("pytest_mlspec.probes.describe", "describe"),
+    ReadBaseline: ("pytest_mlspec.probes.describe", "read_baseline"),
     Scores: ("pytest_mlspec.probes.scores", "score"),
     ConstantLoss: ("pytest_mlspec.probes.constant", "fit_constant"),
+    ReferenceStep: ("pytest_mlspec.probes.reference_step", "compare_steps"),
     GradientFlow: ("pytest_mlspec.probes.gradients", "gradient_flow"),
+    WatchLoop: ("pytest_mlspec.probes.loop", "watch_loop"),
+    Evaluate: ("pytest_mlspec.probes.evaluation", "probe_evaluation"),
+    RoundTrip: ("pytest_mlspec.probes.checkpoints", "round_trip"),
+    ProbeCapacity: ("pytest_mlspec.probes.capacity", "probe_capacity"),
+    ProbeLoss: ("pytest_mlspec.probes.loss_answers", "loss_answers"),
+    ReplaySchedule: ("pytest_mlspec.probes.rates", "replay_schedule"),
+    TrySeeds: ("pytest_mlspec.probes.seed_effect", "try_seeds"),
     RowIndependence: ("pytest_mlspec.probes.independence", "row_independence"),
     Latency: ("pytest_mlspec.probes.latency", "time_calls"),
     CountCost: ("pytest_mlspec.probes.cost", "count_cost"),
@@ -46,6 +73,7 @@ PROBES: dict[type[Any], tuple[str, str]] = {
     EvaluateTask: ("pytest_mlspec.probes.mteb", "evaluate_task"),
     ReadPublished: ("pytest_mlspec.probes.published", "read_published"),
     Embed: ("pytest_mlspec.probes.embeddings", "embed"),
+    SearchProperties: ("pytest_mlspec.probes.properties", "search_properties"),
     Measure: ("pytest_mlspec.probes.extension", "measure"),
 }
 """Job type -> module and function."""

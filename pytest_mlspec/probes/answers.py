@@ -114,6 +114,8 @@ def difference(answers: Answers, reference: Answers, names: Sequence[int]) -> Di
 def permutation(answers: Answers, reference: Answers, *, tolerance: float) -> tuple[int, ...]:
     """Which class of the reference stands in the place of each class; empty where they are not mixed up, or more is wrong."""
     served_NC, expected_NC = answers.values, reference.values
+    if answers.kind == "labels" and reference.kind != "values":
+        return _of_labels(served_NC, expected_NC)
     classes = range(served_NC.shape[1]) if reference.kind == "probabilities" == answers.kind else ()
     if not 0 < len(classes) <= _MOST_CLASSES_TO_MATCH:
         return ()
@@ -121,6 +123,19 @@ def permutation(answers: Answers, reference: Answers, *, tolerance: float) -> tu
     order = tuple(apart_CC.argmin(axis=1).tolist())
     is_one = len(set(order)) == len(order) and bool(apart_CC.min(axis=1).max() <= tolerance)
     return order if is_one and order != tuple(classes) else ()
+
+
+def _of_labels(served_NC: FloatArray, expected_NC: FloatArray) -> tuple[int, ...]:
+    """The same for labels: each class of the reference is answered with one label, always."""
+    clear_N = ~_is_tie(expected_NC)
+    pairs = set(
+        zip(served_NC.argmax(axis=1)[clear_N].tolist(), expected_NC.argmax(axis=1)[clear_N].tolist(), strict=True)
+    )
+    stands = dict(pairs)
+    is_one = len(stands) == len(pairs) == len(set(stands.values())) and stands.keys() == set(stands.values())
+    if not is_one or all(served == expected for served, expected in pairs):
+        return ()
+    return tuple(stands.get(number, number) for number in range(served_NC.shape[1]))
 
 
 def _of_classes(found: Any, form: Form) -> tuple[Any, bool]:

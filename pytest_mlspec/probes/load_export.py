@@ -8,30 +8,34 @@ Shape letters: N rows, R measured rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mlspec.errors import MeasurementError
+from pytest_mlspec.errors import MeasurementError, NotApplicableError, StoreError
 from pytest_mlspec.evidence import Difference, Exported, Parity, TrainingRun
 from pytest_mlspec.exports import Opened, first_line, open_export
 from pytest_mlspec.exports.cases import in_batches
 from pytest_mlspec.exports.parity import Scores, compared, hint
 from pytest_mlspec.exports.readings import Reading, as_probabilities, as_they_are, found_reading, next_tokens, softmax
-from pytest_mlspec.formats import FORMATS, MEASURED
+from pytest_mlspec.formats import FORMATS, MEASURED, OWN
 from pytest_mlspec.jobs import Export, LoadExport
 from pytest_mlspec.language.task import task_of
+from pytest_mlspec.probes.export import RAW
 from pytest_mlspec.probes.scores import Bench
 from pytest_mlspec.quantities import METRICS
-from pytest_mlspec.recipe.packing import read_prepared
+from pytest_mlspec.recipe.packing import by_name, read_prepared
 from pytest_mlspec.recipe.protocol import Examples
 from pytest_mlspec.recipe.scoring import as_predictions, metric_value
 from pytest_mlspec.recipe.work import Result, Work
 
 _HINTED = 64
+_GIVES: tuple[Literal["outputs", "predictions"], ...] = ("outputs", "predictions")
+# Outputs that are nearer than this share of the largest are those that are meant, whatever the check says of their difference.
+_NEAR = 1e-3
 _METRICS = {
     "binary": "accuracy",
     "multiclass": "accuracy",
@@ -45,19 +49,39 @@ _METRICS = {
 def load_export(job: LoadExport, work: Work) -> Result:
     """Compares an exported model with the answers that were stored beside it.
 
-    Raises MeasurementError where the file cannot be read.
+    Raises MeasurementError where the file cannot be read, NotApplicableError where a team's own export takes other rows.
     """
     bench = _Bench(job, work)
     format_ = FORMATS.find(bench.exported.format)
     path = work.needed[job.export].file(bench.exported.file)
     opened = open_export(bench.exported.format, path) if format_.alone else _in_the_model(job, work)
+    if job.export.to == OWN:
+        bench, opened = _as_it_is_meant(bench, opened)
     differences: dict[str, Difference] = {}
     answers: NDArray[Any] | None = None
-    for name in bench.exported.cases:
+    for name in bench.cases:
         differences[name], given = bench.difference(name, opened)
         answers = given if name == MEASURED else answers
+    if job.export.to == OWN and all(each.error for each in differences.values()):
+        raise NotApplicableError(
+            f"{bench.exported.file} takes other inputs than prepared rows, or gives other outputs: {differences[MEASURED].error}"
+        )
     seen = "" if answers is None else bench.hint(opened, answers)
     return Result(bench.parity(differences, answers, seen))
+
+
+def _as_it_is_meant(bench: _Bench, opened: Opened) -> tuple[_Bench, Opened]:
+    """The bench for what a team's own export takes and gives: outputs or predictions, of prepared or of raw rows."""
+    for raw in (False, True) if bench.has_raw else (False,):
+        for gives in _GIVES:
+            meant = replace(bench, job=replace(bench.job, gives=gives), raw=raw)
+            try:
+                difference, _ = meant.difference(MEASURED, opened)
+            except MeasurementError:  # how outputs become predictions is not known
+                continue
+            if not difference.error and difference.excess is not None and difference.excess <= _NEAR * difference.scale:
+                return meant, opened
+    return bench, opened
 
 
 def reading_of(export: Export, work: Work) -> Reading | None:
@@ -84,6 +108,22 @@ class _Bench:
 
     job: LoadExport
     work: Work
+    raw: bool = False
+    """Whether it takes the raw rows behind the measured ones: no other case is then tried."""
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether there are raw rows in the form of prepared ones."""
+        try:
+            self.work.needed[self.job.export].array(RAW)
+        except StoreError:
+            return False
+        return True
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases that are tried."""
+        return (MEASURED,) if self.raw else self.exported.cases
 
     @cached_property
     def exported(self) -> Exported:
@@ -101,6 +141,9 @@ class _Bench:
     def inputs(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
         """The inputs of every case."""
         cases = read_prepared(self.work.needed[self.job.export]).splits
+        if self.raw:
+            [name] = by_name(cases[MEASURED].inputs)
+            return {MEASURED: {name: self.work.needed[self.job.export].array(RAW)}}
         return {name: case.inputs for name, case in cases.items() if isinstance(case.inputs, Mapping)}
 
     @cached_property
@@ -197,7 +240,11 @@ class _Bench:
             rows=len(self.rows),
             size=exported.size,
             opset=exported.opset,
-            notes=(f"written by {exported.written_by}", *exported.notes),
+            notes=(
+                f"written by {exported.written_by}",
+                *(["it prepares the raw rows itself: the measured rows alone are compared"] if self.raw else []),
+                *exported.notes,
+            ),
         )
 
     @property

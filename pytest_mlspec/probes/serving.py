@@ -23,9 +23,12 @@ from pytest_mlspec.probes.scores import Bench
 from pytest_mlspec.probes.serving_paths import demand_a_path, serving_path
 from pytest_mlspec.probes.trained import RawRows, raw_rows
 from pytest_mlspec.probes.trial import Trial
+from pytest_mlspec.probes.watched_calls import Calls, watched
+from pytest_mlspec.recipe.protocol import Trained
 from pytest_mlspec.recipe.work import Result, Work
 
 _COLUMNS_LACKING, _GOLDEN_ROWS = 16, 8
+_WATCHED_ROWS = (8, 24)
 # What rounding explains in single precision, as a share of the largest output.
 _ROUNDING = 1e-4
 
@@ -55,6 +58,7 @@ def serve(job: Serve, work: Work) -> Result:
         if path.model is not None and lacking is not None:
             differences["missing"] = trial.of_changed(lacking, path.model)
         compared = _golden(job, work, trial, form)
+        seen = [] if path.trained is None else _watched(trial, path.trained)
     scores, unscored = _scores(job.requests or _first_look(raw.split, form), bench, trial.served, run, raw.split)
     mixed_up = answers.permutation(trial.served, reported, tolerance=_ROUNDING * whole.scale)
     return Result(
@@ -66,11 +70,31 @@ def serve(job: Serve, work: Work) -> Result:
             unscored=unscored,
             answers=trial.served.kind,
             permuted=tuple(form.classes[number] for number in mixed_up),
-            records_gradients=trial.served.records_gradients,
+            records_gradients=trial.served.records_gradients or any(each.recorded for _, each in seen),
+            calls=tuple((rows, each.count) for rows, each in seen),
+            reloaded=_loaded_by_each([each.loaded for _, each in seen]),
             golden=compared,
             device=run.device,
         )
     )
+
+
+def _watched(trial: Trial, trained: Trained) -> list[tuple[int, Calls]]:
+    """Requests of several sizes, after all others: the rows of each, and what the path did to answer it."""
+    found = []
+    for count in _WATCHED_ROWS:
+        positions_N = requests.spread(len(trial.rows), count)
+        features = requests.some(trial.rows.features, positions_N)
+        with watched(trained.model, trained.folder) as calls:
+            trial.serving(features)
+        found.append((len(positions_N), calls))
+    return found
+
+
+def _loaded_by_each(loaded: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What every request loaded: a path that keeps its model has loaded it before."""
+    first, *others = loaded or [()]
+    return tuple(name for name in dict.fromkeys(first) if all(name in other for other in others))
 
 
 def _kind(run: TrainingRun) -> Kind:

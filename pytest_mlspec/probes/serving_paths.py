@@ -22,6 +22,7 @@ from pytest_mlspec.probes.trained import RawRows, fitted_preparation, restored, 
 from pytest_mlspec.probes.trial import Serving
 from pytest_mlspec.recipe.packing import by_name
 from pytest_mlspec.recipe.preparation import as_examples
+from pytest_mlspec.recipe.protocol import Trained
 from pytest_mlspec.recipe.work import Work
 
 
@@ -29,11 +30,13 @@ from pytest_mlspec.recipe.work import Work
 class ServingPath:
     """What serves raw rows, and what the model gives for them on the way on which it was trained.
 
-    `model` is None where the path has to do without the team's code, and so without its model.
+    `model` is None where the path has to do without the team's code, and so without its model; `trained` is what the team's
+    path is given.
     """
 
     serve: Serving
     model: Serving | None = None
+    trained: Trained | None = None
 
 
 @contextmanager
@@ -53,6 +56,7 @@ def serving_path(job: Serve, work: Work, raw: RawRows, form: Form, kind: Kind) -
         yield ServingPath(
             lambda features: answers.read(predict(trained, features), len(features), form),
             lambda features: Answers(_of_model(features, predictor, fitted, work, raw), kind),
+            trained,
         )
 
 

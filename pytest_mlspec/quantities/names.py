@@ -127,7 +127,9 @@ def parse(text: str) -> Quantity:
             raise MlspecError(f"{plain} is not defined", advice=f"{scope} goes with metrics, such as {scope}.accuracy")
         return Quantity(text, scope, "test", _metric(name, class_label, others=()), where, class_label)
     if scope not in SPLITS:
-        raise MlspecError(f"unknown quantity {plain!r}", advice=did_you_mean(plain, [*known_names(), *_filled_in(plain)]))
+        raise MlspecError(
+            f"unknown quantity {plain!r}", advice=did_you_mean(plain, [*known_names(), *_filled_in(plain)])
+        )
     if name == "loss":
         if where or class_label is not None:
             raise MlspecError(f"{plain} takes no selector in brackets")

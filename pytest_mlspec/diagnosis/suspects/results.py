@@ -30,6 +30,12 @@ EVALUATION: tuple[Suspect, ...] = (
         "macro, micro, weighted, and the class that counts as positive",
     ),
     Suspect(
+        "evaluate_raises",
+        "the team's own evaluate ends with an exception",
+        {"evaluation.fails": 3},
+        "the rows and the state that evaluate is given",
+    ),
+    Suspect(
         "evaluation_trains",
         "evaluation changes the model",
         {"evaluation.changes": 3, "loop.evaluation": 3},
@@ -44,7 +50,7 @@ EVALUATION: tuple[Suspect, ...] = (
     Suspect(
         "chosen_on_test",
         "the test split takes part in the training",
-        {"evaluation.test_used": 3},
+        {"evaluation.test_used": 3, "schedule.test_used": 3},
         "early stopping and the choice of the model go by val",
     ),
     Suspect(
@@ -90,7 +96,7 @@ DEPLOYMENT: tuple[Suspect, ...] = (
     Suspect(
         "fixed_batch",
         "the exported model takes one batch size alone",
-        {"export.batch": 3},
+        {"export.batch": 3, "export.length": 2},
         "dynamic axes for the batch",
     ),
     Suspect(
@@ -98,6 +104,12 @@ DEPLOYMENT: tuple[Suspect, ...] = (
         "the exported model lacks part of the preparation",
         {"export.outputs": 2, "serving.whole": 1},
         "what of the preparation belongs into the artefact",
+    ),
+    Suspect(
+        "other_weights",
+        "production answers with other weights than the training gave, or with what others made",
+        {"serving.golden": 2, "serving.whole": 1.2, "serving.metric": 0.5},
+        "which checkpoint predict loads, and which model an index or a cache beside it was built with",
     ),
     Suspect(
         "quantised",
@@ -122,6 +134,18 @@ DEPLOYMENT: tuple[Suspect, ...] = (
         "serving loads the model for each request",
         {"serving.reload": 3, "latency": 1},
         "load once, and keep it",
+    ),
+    Suspect(
+        "edge_rows",
+        "rows at the edge of the data have no answer",
+        {"properties.finite": 3, "properties.answered": 3, "properties.contract": 3},
+        "divisions by 0, logarithms, means of nothing, categories and lengths that are taken for granted",
+    ),
+    Suspect(
+        "invariance",
+        "what should change no prediction does",
+        {"properties.invariant": 3},
+        "what `invariant` declares, and what of it the model was built or augmented for",
     ),
     Suspect(
         "not_normalised_embedding",

@@ -14,19 +14,19 @@ STEPS: tuple[Suspect, ...] = (
     Suspect(
         "step_before_backward",
         "the optimiser steps on gradients of an earlier batch",
-        {"loop.late": 3, "reference_step.late": 3, "gradients.leftover": 1.5},
+        {"loop.late": 3, "reference_step.late": 3, "reference_step.cleared": 3, "gradients.leftover": 1.5},
         "the order of backward and step",
     ),
     Suspect(
         "optimizer_rebuilt",
         "the optimiser loses its state on the way",
-        {"loop.rebuilt": 3, "resumes": 1},
+        {"loop.rebuilt": 3, "reference_step.state": 3, "resumes": 1},
         "an optimiser that is made, or its state cleared, in each epoch",
     ),
     Suspect(
         "other_update",
         "the update is not that of the declared optimiser",
-        {"reference_step.update": 2, "reference_step.decay": 3, "reference_step.rate": 3},
+        {"reference_step.update": 2, "reference_step.decay": 3, "reference_step.rate": 3, "gradients.groups": 3},
         "rate, weight decay and its groups, momentum",
     ),
     Suspect(
@@ -56,7 +56,7 @@ STEPS: tuple[Suspect, ...] = (
     Suspect(
         "schedule",
         "the learning rate does not follow its schedule",
-        {"schedule.constant": 3, "schedule.trace": 3, "schedule.length": 3, "reproducible": 0},
+        {"schedule.constant": 3, "schedule.trace": 3, "schedule.length": 3, "schedule.order": 3, "reproducible": 0},
         "scheduler.step, where it stands, and the number of steps that the scheduler was told",
     ),
     Suspect(
@@ -93,7 +93,7 @@ STEPS: tuple[Suspect, ...] = (
     Suspect(
         "rate_too_high",
         "the learning rate is too high",
-        {"curve.diverging": 3, "curve.spike": 2, "training.not_finite": 2, "gradients.ratio": 1, "converges": 0.5},
+        {"curve.diverging": 3, "curve.spike": 2, "training.not_finite": 2, "gradients.ratio": 2, "converges": 0.5},
         "the rate, and how it warms up",
     ),
     Suspect(
@@ -105,7 +105,7 @@ STEPS: tuple[Suspect, ...] = (
     Suspect(
         "not_finite",
         "a loss or gradient stops being a number",
-        {"training.not_finite": 3, "data.not_finite": 2},
+        {"training.not_finite": 3, "gradients.not_finite": 3, "loss.not_finite": 2, "data.not_finite": 2},
         "inputs that are not finite, a logarithm of 0, a rate that is too high",
     ),
     Suspect(

@@ -64,6 +64,7 @@ def on_one_batch(**changes: Any) -> TrainingRun:
         **{
             "steps": 200,
             "planned_steps": 200,
+            "rows": 64,
             "epochs_log": (),
             "loss_S": Array.of([2.0, 0.5, *[0.03125] * 198]),
             "losses_before": {"train": 2.0},

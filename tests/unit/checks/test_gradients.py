@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_mlspec.check import Status
@@ -15,9 +17,11 @@ HEAD_ONLY = GradientsParams(frozen=("encoder.*",))
 
 
 def layer(
-    name: str, *, gradient_norm: float | None = 0.5, change: float = 0.01, trainable: bool = True
+    name: str, *, gradient_norm: float | None = 0.5, change: float = 0.01, trainable: bool = True, **more: Any
 ) -> ParameterGradient:
-    return ParameterGradient(name, elements=100, trainable=trainable, gradient_norm=gradient_norm, change=change)
+    return ParameterGradient(
+        name, elements=100, trainable=trainable, gradient_norm=gradient_norm, change=change, **more
+    )
 
 
 def test_layers_that_learn_pass() -> None:
@@ -167,3 +171,61 @@ def test_many_names_are_cut() -> None:
 def test_patterns_are_read_as_yaml_gives_them() -> None:
     """YAML gives a list."""
     assert GradientsParams.model_validate({"frozen": ["encoder.*"]}) == HEAD_ONLY
+
+
+@pytest.mark.parametrize(
+    ("parameter", "changes", "finding"),
+    [
+        (layer("a.weight", symmetric=16), {}, "gradients.symmetric"),
+        (layer("a.weight"), {"constant_start": True}, "gradients.symmetric"),
+        (layer("a.weight", dtype="bfloat16", lost=0.5), {}, "gradients.dtype"),
+        (layer("a.weight"), {"repeated": ("a.weight",)}, "gradients.groups"),
+        (layer("a.weight", change=0.0), {"strangers": 4}, "gradients.stale"),
+        (layer("a.weight", change=0.0, rate=0.0), {}, "gradients.unmoved"),
+        (layer("a.weight"), {"update_ratio": 1001.0}, "gradients.ratio"),
+        (layer("a.weight", trainable=False, gradient_norm=None, change=0.0), {}, "gradients.frozen"),
+        (layer("a.weight", gradient_norm=0.0), {}, "gradients.zero"),
+        (layer("a.weight", gradient_norm=None), {}, "gradients.no_gradient"),
+        (layer("a.weight"), {"poisoned": 0.1}, "gradients.leftover"),
+    ],
+)
+def test_each_fault_has_its_finding(parameter: ParameterGradient, changes: dict[str, Any], finding: str) -> None:
+    """And no other."""
+    verdict = gradients(DEFAULT, flow(parameter, **changes))
+
+    assert verdict.status is Status.FAILED
+    assert verdict.findings == (finding,)
+    assert verdict.advice
+
+
+@pytest.mark.parametrize(
+    ("parameter", "changes"),
+    [
+        (layer("a.weight", dtype="bfloat16", lost=0.02), {}),
+        (layer("a.weight", dtype="float32", lost=0.5), {}),
+        (layer("a.weight", trainable=True, change=0.0, rate=1e-6), {}),
+        (layer("a.weight"), {"strangers": 3}),
+        (layer("a.weight"), {"update_ratio": 1000.0}),
+        (layer("a.weight"), {"update_ratio": None}),
+    ],
+)
+def test_what_may_be_passes(parameter: ParameterGradient, changes: dict[str, Any]) -> None:
+    """Few lost updates, one too small to show that the optimizer holds, parameters of a loss, a start at zero."""
+    assert gradients(DEFAULT, flow(parameter, **changes)).status is Status.PASSED
+
+
+@pytest.mark.parametrize(("norm", "status"), [(1e-9, Status.PASSED), (0.9e-9, Status.FAILED)])
+def test_gradients_may_differ_by_a_factor(norm: float, status: Status) -> None:
+    """Of weights alone: a bias may have any."""
+    weights = (layer("first.weight", gradient_norm=norm, is_weight=True), layer("a", gradient_norm=1.0, is_weight=True))
+    verdict = gradients(GradientsParams(spread_at_most=1.0000001e9), flow(*weights, layer("bias", gradient_norm=1e-30)))
+
+    assert verdict.status is status
+    assert verdict.findings == (() if status is Status.PASSED else ("gradients.norms",))
+
+
+def test_a_share_that_was_not_measured_is_an_error() -> None:
+    """NaN is no share of 0."""
+    lost = layer("a.weight", dtype="bfloat16", lost=float("nan"))
+
+    assert gradients(DEFAULT, flow(lost)).status is Status.ERROR

@@ -89,3 +89,66 @@ def test_outputs_of_zero_are_an_error() -> None:
 def test_a_tolerance_as_large_as_the_outputs_is_an_error() -> None:
     """It would allow anything."""
     assert independence(IndependenceParams(tolerance=8.0), rows_of_a_batch()).status is Status.ERROR
+
+
+FURTHER = {"large": 1e-15, "large_rows": 256, "padding": 1e-15, "causal": 0.0}
+
+
+def test_a_random_model_is_told_by_its_repetition_alone() -> None:
+    """What follows from it is told, and points nowhere else."""
+    verdict = independence(DEFAULT, rows_of_a_batch(repeat=0.12, alone=0.2, order=0.15))
+
+    assert verdict.findings == ("independence.repeat",)
+    assert len(verdict.advice) == 1
+
+
+def test_texts_in_a_large_batch_pass() -> None:
+    """Each further difference is told."""
+    verdict = independence(DEFAULT, rows_of_a_batch(**FURTHER))
+
+    assert verdict.status is Status.PASSED
+    assert "a row in a batch of 256 differs from itself in one of 16 by 1e-15, at most 1e-10" in verdict.facts
+    assert "a text padded to another length differs by 1e-15, at most 1e-10" in verdict.facts
+    assert "outputs up to a position change with the ids behind it by 0, at most 1e-10" in verdict.facts
+
+
+@pytest.mark.parametrize(
+    ("which", "finding"),
+    [("large", "independence.alone"), ("padding", "independence.padding"), ("causal", "independence.causal")],
+)
+@pytest.mark.parametrize(
+    ("value", "status"), [(1e-10, Status.PASSED), (1.1e-10, Status.FAILED), (float("nan"), Status.ERROR)]
+)
+def test_a_further_difference_may_reach_the_tolerance(which: str, finding: str, value: float, status: Status) -> None:
+    """NaN is no difference of 0."""
+    verdict = independence(DEFAULT, rows_of_a_batch(**{**FURTHER, which: value}))
+
+    assert verdict.status is status
+    assert verdict.findings == (() if status is Status.PASSED else (finding,))
+
+
+def test_what_is_declared_is_not_asked() -> None:
+    """Texts of one length, and a model that may look ahead."""
+    params = IndependenceParams(padding=False, causal=False)
+
+    assert independence(params, rows_of_a_batch(**{**FURTHER, "padding": 0.5, "causal": 0.5})).status is Status.PASSED
+
+
+def test_a_row_alone_without_output_fails() -> None:
+    """What the model raises is told."""
+    verdict = independence(
+        DEFAULT, rows_of_a_batch(alone=float("inf"), alone_error="ValueError: Expected more than 1 value")
+    )
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "a row alone has no output: ValueError: Expected more than 1 value"
+    assert verdict.findings == ("independence.alone",)
+
+
+def test_a_model_that_looks_ahead_is_told_by_that_alone() -> None:
+    """It sees the padding behind a text too."""
+    verdict = independence(DEFAULT, rows_of_a_batch(**{**FURTHER, "causal": 0.5, "padding": 0.25}))
+
+    assert verdict.summary == "outputs up to a position change with the ids behind it by 0.5, at most 1e-10"
+    assert verdict.findings == ("independence.causal",)
+    assert "a text padded to another length differs by 0.25, at most 1e-10" in verdict.facts

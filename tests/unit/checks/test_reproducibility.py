@@ -9,8 +9,8 @@ import pytest
 
 from pytest_mlspec.check import CHECKS, Status
 from pytest_mlspec.checks.reproducibility import ReproducibleParams, reproducible
-from pytest_mlspec.evidence import Array
-from pytest_mlspec.jobs import Train
+from pytest_mlspec.evidence import Array, SeedsTried
+from pytest_mlspec.jobs import Train, TrySeeds
 
 from .made import training
 
@@ -167,4 +167,53 @@ def test_it_asks_for_a_fresh_interpreter() -> None:
     """Both halves have the same length."""
     needs = CHECKS.find("reproducible").needs(ReproducibleParams(steps=30))
 
-    assert needs == {"run": Train(steps=30), "again": Train(steps=30, fresh=True)}
+    assert needs == {"run": Train(steps=30), "again": Train(steps=30, fresh=True), "seeds": TrySeeds()}
+
+
+def test_another_seed_may_be_left_untried() -> None:
+    """Where a seed is meant to change nothing."""
+    assert "seeds" not in CHECKS.find("reproducible").needs(ReproducibleParams(seeds=False))
+
+
+HEEDED = SeedsTried(seeds=(0, 7919))
+
+
+def test_a_seed_that_is_heeded_passes() -> None:
+    """Both seeds are told."""
+    verdict = reproducible(DEFAULT, training(), training(**FRESH), HEEDED)
+
+    assert verdict.status is Status.PASSED
+    assert "seeds 0 and 7919 begin different trainings" in verdict.facts
+
+
+def test_a_seed_in_the_code_fails() -> None:
+    """Where it stands is told, though both trainings are equal."""
+    tried = SeedsTried(seeds=(0, 7919), same=("torch",), places=("recipe.py:12 torch.manual_seed(0)",))
+    verdict = reproducible(DEFAULT, training(), training(**FRESH), tried)
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "the seed is overruled: 0 and 7919 leave torch in the same state"
+    assert verdict.facts == ("seeded by a constant: recipe.py:12 torch.manual_seed(0)",)
+    assert verdict.findings == ("reproducible.seeds",)
+
+
+def test_what_was_not_tried_is_told() -> None:
+    """With the reason."""
+    tried = SeedsTried(seeds=(0, 7919), left_out="the engine sklearn draws nothing that the team's code could seed")
+    verdict = reproducible(DEFAULT, training(), training(**FRESH), tried)
+
+    assert verdict.status is Status.PASSED
+    assert verdict.facts[0].startswith("no other seed was tried: the engine sklearn")
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"examples_digest": "e1"}, "reproducible.data"),
+        ({"loss_S": Array.of([2.5, 1.5, 0.75, 0.25])}, "reproducible.differs"),
+        ({"weights_digest": "w1"}, "reproducible.differs"),
+    ],
+)
+def test_each_difference_has_its_finding(changes: dict[str, Any], finding: str) -> None:
+    """The data before the steps."""
+    assert reproducible(DEFAULT, training(), training(**FRESH, **changes), HEEDED).findings == (finding,)

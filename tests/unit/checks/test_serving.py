@@ -181,3 +181,38 @@ def test_golden_rows_that_cannot_be_served_are_red() -> None:
     verdict = judged(GOLDEN, golden=Difference(rows=8, error="predict raised KeyError: 'fee'"))
 
     assert (verdict.status, verdict.summary) == (Status.FAILED, "golden rows: predict raised KeyError: 'fee'")
+
+
+def test_a_call_for_each_row_is_red() -> None:
+    """Where their number grows with the rows, one by one."""
+    verdict = judged(calls=((8, 8), (24, 24)))
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "a call of the model for each row: 24 calls for 24 rows"
+    assert verdict.findings == ("serving.calls",)
+
+
+@pytest.mark.parametrize(
+    "calls", [((8, 1), (24, 1)), ((8, 8), (24, 8)), ((8, 1), (24, 3)), ((8, 0), (24, 0)), ((3, 3),), ()]
+)
+def test_calls_that_grow_slower_pass(calls: tuple[tuple[int, int], ...]) -> None:
+    """Batches, several views, no model at all; too few rows tell nothing."""
+    assert judged(calls=calls).status is Status.PASSED
+
+
+def test_a_model_that_is_loaded_for_each_request_is_red() -> None:
+    """What is loaded is named."""
+    verdict = judged(reloaded=("weights.pt",))
+
+    assert verdict.status is Status.FAILED
+    assert verdict.summary == "each request loads weights.pt again"
+    assert verdict.findings == ("serving.reload",)
+
+
+def test_classes_that_are_mixed_up_are_the_finding() -> None:
+    """That the outputs differ follows from it."""
+    whole = Difference(rows=96, absolute=0.8, scale=1.0, worst_row=3)
+    verdict = judged(permuted=("no", "yes"), differences={"whole": whole})
+
+    assert verdict.status is Status.FAILED
+    assert verdict.findings == ("serving.classes",)

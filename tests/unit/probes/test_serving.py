@@ -133,13 +133,19 @@ def predict(trained, rows):
     return [trained.classes[number] for number in numbers]
 """,
     "what was written to disk": """
+SERVICES = {}
+
+def loaded(folder):
+    model = build_model().eval()
+    model.load_state_dict(torch.load(folder / "weights.pt"))
+    return model, pd.read_json(folder / "numbers.json")
+
 def predict(trained, rows):
-    if not any(trained.folder.iterdir()):
+    if trained.folder not in SERVICES:
         torch.save(trained.model.state_dict(), trained.folder / "weights.pt")
         pd.DataFrame(trained.fitted).to_json(trained.folder / "numbers.json", double_precision=15)
-    model = build_model().eval()
-    model.load_state_dict(torch.load(trained.folder / "weights.pt"))
-    numbers = pd.read_json(trained.folder / "numbers.json")
+        SERVICES[trained.folder] = loaded(trained.folder)
+    model, numbers = SERVICES[trained.folder]
     with torch.no_grad():
         return model(torch.as_tensor(features(rows, numbers))).softmax(-1)
 """,
@@ -479,3 +485,108 @@ def test_a_golden_output_that_is_not_finite_is_a_mistake_of_the_file(project: Pr
 
     with pytest.raises(DataError, match=r"golden\.json cannot be read: golden\.json gives nan for row 3 of 8"):
         served(project, HEALTHY, GOLDEN)
+
+
+COSTLY = {
+    "serving.calls": """
+def predict(trained, rows):
+    parts = [answered(trained, features(rows.iloc[[at]], trained.fitted)) for at in range(len(rows))]
+    return torch.cat(parts)
+""",
+    "serving.reload": """
+def predict(trained, rows):
+    weights = trained.folder / "weights.pt"
+    if not weights.exists():
+        torch.save(trained.model.state_dict(), weights)
+    trained.model.load_state_dict(torch.load(weights))
+    return answered(trained, features(rows, trained.fitted))
+""",
+    "serving.gradients": """
+def predict(trained, rows):
+    outputs = trained.model(torch.as_tensor(features(rows, trained.fitted)))
+    return F.softmax(outputs, dim=-1).detach().numpy()
+""",
+    "serving.classes": """
+def predict(trained, rows):
+    both = answered(trained, features(rows, trained.fitted)).numpy()
+    return np.where(both[:, 0] > 0.5, "yes", "no")
+""",
+}
+
+
+@pytest.mark.parametrize("finding", COSTLY)
+def test_what_the_answers_do_not_tell_is_red(project: Project, finding: str) -> None:
+    """A call for each row, a model that is loaded for each request, a graph that is recorded and thrown away; and a mix-up."""
+    verdict = judged(served(project, COSTLY[finding]))
+
+    assert verdict.status is Status.FAILED
+    assert finding in verdict.findings
+    assert "serving.whole" not in verdict.findings
+
+
+@pytest.mark.parametrize("without", ["calls", "reload"])
+def test_what_a_service_has_to_do_may_be_declared(project: Project, without: str) -> None:
+    """Rows that cannot be stacked, or memory for no model."""
+    found = served(project, COSTLY[f"serving.{without}"])
+
+    assert judged(found, without=(without,)).status is Status.PASSED
+
+
+THRIFTY = {
+    "small batches": """
+def predict(trained, rows):
+    inputs = features(rows, trained.fitted)
+    return torch.cat([answered(trained, inputs[at : at + 4]) for at in range(0, len(inputs), 4)])
+""",
+    "several views of each request": """
+def predict(trained, rows):
+    inputs = features(rows, trained.fitted)
+    return sum(answered(trained, inputs) for _ in range(8)) / 8
+""",
+    "a log of requests": """
+def predict(trained, rows):
+    with open(trained.folder / "requests.log", "a") as log:
+        log.write(f"{len(rows)} rows\\n")
+    return answered(trained, features(rows, trained.fitted))
+""",
+}
+
+
+@pytest.mark.parametrize("code", THRIFTY.values(), ids=THRIFTY)
+def test_what_a_service_may_do_is_no_alarm(project: Project, code: str) -> None:
+    """Batches of its own size, several calls of all rows, files that it writes."""
+    assert judged(served(project, code)).status is Status.PASSED
+
+
+ESTIMATOR = {
+    "looped": """
+def predict(trained, rows):
+    inputs = features(rows, trained.fitted)
+    return np.concatenate([trained.model.predict_proba(row[None]) for row in inputs])
+""",
+    "at once": """
+def predict(trained, rows):
+    return trained.model.predict_proba(features(rows, trained.fitted))
+""",
+}
+
+
+@pytest.mark.parametrize(("code", "status"), [("looped", Status.FAILED), ("at once", Status.PASSED)])
+def test_calls_of_an_estimator_are_counted_too(project: Project, code: str, status: Status) -> None:
+    """Its type is as before, afterwards."""
+    from sklearn.linear_model import LogisticRegression
+
+    team = TEAM.replace("def build_model", "def another_model")
+    before = LogisticRegression.predict_proba
+    spec = {**SPEC, "model": "LogisticRegression", "train": {"engine": "sklearn"}}
+    project.write("team", team + ESTIMATOR[code])
+    needed: dict[Job, Stored] = {}
+    for each in (Prepare(), Train()):
+        work = project.work(spec, needed)
+        needed[each] = Kept(project.run(each, spec, needed, work=work), work.folder)
+    evidence = project.run(Serve(requests=ACCURACY), spec, needed).evidence
+    assert isinstance(evidence, Served)
+
+    assert judged(evidence).status is status
+    assert LogisticRegression.predict_proba is before
+    assert evidence.calls == (((8, 8), (24, 24)) if code == "looped" else ((8, 1), (24, 1)))
