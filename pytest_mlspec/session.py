@@ -25,7 +25,6 @@ from pytest_mlspec.jobs import (
     LoadExport,
     Prepare,
     ReadPublished,
-    Scores,
     SearchProperties,
     Train,
 )
@@ -202,7 +201,7 @@ class Session:
             log=str(self.store.path / "logs" / f"{key.digest[:16]}.txt"),
             needs=tuple(needs),
             start=_start(job, spawned=spawned),
-            preload=plan.engine.preload and not (isinstance(job, (Prepare, Scores)) and plan.spec.recipe is None),
+            preload=plan.engine.preload,
             exclusive=spawned or isinstance(job, Latency),
         )
         self._tasks[(plan.id, job)] = task

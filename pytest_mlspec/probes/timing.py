@@ -25,7 +25,7 @@ SECONDS = 10.0
 FEWEST = 5
 """The calls that are timed however long they take."""
 
-# More of a fast call tell no more. The shortest of a third of a second was a third too long where tests used the caches beside it.
+# More of a fast call tell no more. The shortest of a third of a second was a third too long beside tests that use the caches.
 _MOST = 2000
 _ENOUGH_OWN_NS = 1e9
 _WARM_UP_CALLS, _WARM_UP_SECONDS = 3, 0.1

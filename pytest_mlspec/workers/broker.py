@@ -200,6 +200,8 @@ class Broker:
         environment = dict(os.environ if self._environment is None else self._environment)
         environment.pop("PYTEST_CURRENT_TEST", None)  # of the item that happened to be first
         environment.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+        # pandas imports pyarrow, whose allocator would have a thread of its own: the server has to have one alone to be forked.
+        environment.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
         if not environment.get("PYTHONHASHSEED", "").isdecimal():
             environment["PYTHONHASHSEED"] = "0"  # known, so that a fresh worker can be given another
         return environment

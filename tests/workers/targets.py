@@ -53,6 +53,24 @@ def process(request: Request, report: Report) -> dict[str, Any]:
     }
 
 
+def fit_estimators(request: Request, report: Report) -> dict[str, Any]:
+    from sklearn.cluster import KMeans
+    from sklearn.datasets import load_iris
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+
+    inputs, labels = load_iris(return_X_y=True)
+    estimators = (
+        HistGradientBoostingClassifier(max_iter=5),
+        RandomForestClassifier(10, n_jobs=2),
+        KMeans(3, n_init=1),
+        KNeighborsClassifier(n_jobs=2),
+    )
+    for estimator in estimators:
+        estimator.fit(inputs, labels).predict(inputs)
+    return {"fitted": len(estimators)}
+
+
 def count(request: Request, report: Report) -> dict[str, Any]:
     with Path(request["file"]).open("a") as file:
         file.write("run\n")

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 
 def test_preloaded_server(broker: Broker, make_task: MakeTask) -> None:
-    """Its workers find torch and this package imported, train with one thread; their server has one thread and no pandas."""
+    """Its workers find imported what jobs import, and train with one thread; their server has a single thread."""
     broker.submit(
         [make_task("process", key="before", preload=True), make_task("train_a_step", key="one", preload=True)]
     )
@@ -23,12 +23,21 @@ def test_preloaded_server(broker: Broker, make_task: MakeTask) -> None:
 
     assert before is not None
     assert trained is not None
-    assert "torch" in before["modules"]
-    assert "safetensors" in before["modules"]  # this package brings it
-    assert not {"sklearn", "pandas", "scipy", "pytest"} & set(before["modules"])
+    assert {"torch", "pandas", "sklearn", "pytest_mlspec"} <= set(before["modules"])
+    assert "pytest" not in before["modules"]
     assert before["server_threads"] == 1
     assert trained["threads"] == 1
     assert trained["server"] == before["server"]
+
+
+def test_estimators_of_many_threads_end_in_a_forked_worker(broker: Broker, make_task: MakeTask) -> None:
+    """The server has imported scikit-learn, and fitted nothing: a pool of threads begins in the worker that needs one."""
+    broker.submit([make_task("fit_estimators", key="fitted", preload=True)])
+
+    outcome = broker.outcome("fitted")
+
+    assert outcome.error is None
+    assert outcome.value == {"fitted": 4}
 
 
 def test_cost_of_a_task(broker: Broker, make_task: MakeTask) -> None:
