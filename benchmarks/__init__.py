@@ -1,0 +1,1 @@
+"""Measurements of the product: speed, latency gates, the fault catalogue."""
