@@ -16,12 +16,16 @@ from pytest_mlspec.evidence import Description, Structure
 
 # Answers in double precision, of parameters between −1 and 1; a file holds six digits of them.
 _ROUNDING = 1e-4
-_SIZES = re.compile(r"\d+")
+# Of `float32 [8, 3]` and `Linear(in_features=3, …)`, but not of a type or of `Dropout(p=0.5)`.
+_SIZES = re.compile(r"(?<=[\[=])\d+(?![.\d])|(?<=, )\d+(?=[,\]])")
 _CODE = "did its code change, or the version of the library that builds it?"
 
 
-def structure(before: Description, now: Description) -> Iterator[Verdict]:
-    """Red where the spec says the same of the model, the same enters it, and it is built of other parts."""
+def structure(before: Description, now: Description, *, same_sizes: bool = False) -> Iterator[Verdict]:
+    """Red where the spec says the same of the model, the same enters it, and it is built of other parts.
+
+    Parts that have other sizes alone are told, and red with `same_sizes`: a team changes a width as it changes a rate.
+    """
     old, new = before.model, now.model
     if old.declared != new.declared:
         yield passed("the structure of the model was not compared: the spec declares it otherwise")
@@ -32,24 +36,27 @@ def structure(before: Description, now: Description) -> Iterator[Verdict]:
     elif "estimator" in old.layers or "estimator" in new.layers:
         yield from _of_estimator(old, new)
     else:
-        yield from _of_module(old, new, same_rows=same_training_rows(before, now), fits=now.fits)
+        same_rows = same_training_rows(before, now)
+        yield from _of_module(old, new, same_rows=same_rows, sizes=same_sizes and (same_rows or not now.fits))
 
 
-def _of_module(old: Structure, new: Structure, *, same_rows: bool, fits: bool) -> Iterator[Verdict]:
+def _of_module(old: Structure, new: Structure, *, same_rows: bool, sizes: bool) -> Iterator[Verdict]:
     """Other training rows may make other sizes, of a vocabulary, and other answers, by a mean that the model holds."""
-    sizes = same_rows or not fits
-    parts = _otherwise(old.parts, new.parts, sizes=sizes)
-    layers = _otherwise(old.layers, new.layers, sizes=sizes)
+    resized = _otherwise(old.parts, new.parts, sizes=True)
+    parts = resized if sizes else _otherwise(old.parts, new.parts, sizes=False)
+    layers = _otherwise(old.layers, new.layers, sizes=not resized)
     if parts:
         yield _red(
             f"the model has other parameters: {parts[0]}", parts, n=len(new.parts), finding="baseline.parameters"
         )
         return
-    if old.parts != new.parts and not layers:
+    if resized:
+        yield passed(f"the model has other sizes: {listed(resized, limit=3)}")
+    elif old.parts != new.parts and not layers:
         named = [name for name in new.parts if name not in old.parts]
         if named:
             yield passed(f"parts of the model have other names: {listed(named)}")
-    known = bool(old.answers) and len(old.answers) == len(new.answers) and same_rows
+    known = bool(old.answers) and len(old.answers) == len(new.answers) and same_rows and not resized
     apart = at_most(_apart(old.answers, new.answers) if known else 0.0, _ROUNDING, of="answers differ by")
     if apart.status is not Status.PASSED:
         lines = [f"{apart.summary}, of their size", *layers]

@@ -36,15 +36,25 @@ def test_the_same_model_is_silent() -> None:
     [
         {"one.weight": "float32 [8, 3]"},
         {**MODEL.parts, "norm.weight": "float32 [8]"},
-        {**MODEL.parts, "one.weight": "float32 [9, 3]"},
+        {**MODEL.parts, "one.weight": "float64 [8, 3]"},
         {**MODEL.parts, "one.weight": "float32 [8, 3] frozen"},
         {**MODEL.parts, "one.weight": "bfloat16 [8, 3]"},
     ],
-    ids=["bias gone", "norm new", "wider", "frozen", "precision"],
+    ids=["bias gone", "norm new", "double", "frozen", "half"],
 )
 def test_other_parameters_are_red(parts: dict[str, str]) -> None:
-    """Gone, new, of another shape, frozen or of another type."""
+    """Gone, new, frozen or of another type."""
     assert red(built(parts=parts)) == ["baseline.parameters"]
+
+
+def test_a_width_is_told_and_red_where_sizes_are_held() -> None:
+    """A team changes it as it changes a rate; its answers are then not compared."""
+    wider = built(parts={**MODEL.parts, "one.weight": "float32 [9, 3]"}, answers=(5.0, -2.0, 0.5))
+
+    assert red(wider) == []
+    assert told(wider) == "the model has other sizes: one.weight is float32 [9, 3], it was float32 [8, 3]"
+    held = [verdict for verdict in baseline_model.structure(DESCRIPTION, wider, same_sizes=True) if verdict.status.red]
+    assert [verdict.findings for verdict in held] == [("baseline.parameters",)]
 
 
 def test_parts_with_other_names_are_the_same_model() -> None:
