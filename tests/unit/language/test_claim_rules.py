@@ -20,7 +20,7 @@ MISTAKES = [
     (CHECKS, "standrd", "12:1  checks: unknown check 'standrd'", "did you mean 'standard'?"),
     (CHECKS, "[data, overfitt]", "12:16  checks[1]: unknown check 'overfitt'", "did you mean 'overfit'?"),
     (CHECKS, "[data, data]", "12:16  checks[1]: 'data' is listed twice", "keep one of them"),
-    (CHECKS, "{standard: {steps: 1}}", "12:1  checks: standard takes no parameters", "it stands for: data, gradients,"),
+    (CHECKS, "{standard: {steps: 1}}", "12:1  checks: standard takes no parameters", "it stands for: data, baseline,"),
     (CHECKS, "{overfit: {stepz: 1}}", "12:20  checks.overfit.stepz: overfit has no parameter 'stepz'", "'steps'?"),
     (CHECKS, "[overfit: {steps: 0}]", "12:20  checks[0].overfit.steps: at least 1 is needed, not 0", ""),
     (CHECKS, "[overfit: {steps: ten}]", "checks[0].overfit.steps: a whole number is needed, not 'ten'", ""),
