@@ -22,7 +22,6 @@ from pytest_mlspec.jobs import (
     EvaluateTask,
     Job,
     Latency,
-    LoadExport,
     Prepare,
     ReadPublished,
     SearchProperties,
@@ -377,8 +376,7 @@ def _what_accepts_nulls(plan: Plan, pipeline: Mapping[str, Any]) -> dict[str, An
 def _start(job: Job, *, spawned: bool) -> Start:
     if isinstance(job, Train) and job.fresh:
         return "fresh"
-    # What an export needs must be in the export, not in a process that has imported it.
-    return "spawn" if spawned or isinstance(job, LoadExport) else "fork"
+    return "spawn" if spawned else "fork"
 
 
 def _on_gpu(plan: Plan) -> bool:

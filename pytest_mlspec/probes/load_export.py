@@ -1,4 +1,4 @@
-"""`LoadExport`: an exported model opened in a fresh process, where the team's code is not imported, and tried on every case.
+"""`LoadExport`: an exported model opened in a process of its own, where the team's code is not imported, and tried on every case.
 
 For weights alone the team's model is built again: nothing else can call them.
 

@@ -58,9 +58,10 @@ def test_reading_and_planning_a_spec_loads_nothing_heavy(tmp_path: Path) -> None
     code = """
 from pathlib import Path
 from pytest_mlspec.language.declared import read
+from pytest_mlspec.checks import STANDARD
 from pytest_mlspec.plan import make_plan
 (declared,) = read(Path("churn.mlspec.yaml"), root=Path.cwd())
-assert len(make_plan(declared).claims) == 9
+assert len(make_plan(declared).claims) == len(STANDARD) + 1
 """
     loaded = loaded_after(code, folder=tmp_path)
 

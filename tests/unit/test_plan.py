@@ -53,7 +53,7 @@ def test_standard_stands_for_its_checks_and_others_add_to_it(tmp_path: Path) -> 
     found = claims(plan)
 
     assert [claim.name for claim in plan.claims] == [*STANDARD, "test.accuracy"]
-    assert found["overfit"].jobs == {"run": Train(seed=0, batches=1, steps=300)}
+    assert found["overfit"].jobs == {"run": Train(seed=0, batches=1, steps=300, until_left=0.05)}
     assert found["overfit"].place == Place("churn.mlspec.yaml", 13, 5)
     assert found["data"].place == Place("churn.mlspec.yaml", 14, 5)
     assert (found["resumes"].skip, found["resumes"].place.line) == ("slow", 15)
