@@ -98,8 +98,8 @@ def test_process_that_exits_at_once(report: Report) -> None:
     """`os._exit(0)` looks like success from outside; what did not need the training is still judged."""
     items = report.specs["leaves_at_once"]
 
-    assert report.red("leaves_at_once") == {"reproducible", "serving", *TRAINED}
-    assert report.names("leaves_at_once", "passed") == {"data"}
+    assert report.red("leaves_at_once") >= {"loss", "loop", "reproducible", "serving", "chance", *TRAINED}
+    assert report.names("leaves_at_once", "passed") == {"data", "preparation", "inputs"}
     assert items["gradients"].headline.startswith("gradients ERROR: the worker ended without a result (exit code 0)")
     assert items["independence"].headline.startswith(
         "independence ERROR: not run, because train (seed 0) failed: the worker ended without a result"

@@ -12,15 +12,20 @@ from .running import Report
 pytestmark = pytest.mark.slow
 
 CLAIMS = {
-    "data",
-    "gradients",
-    "converges",
-    "overfit",
-    "independence",
-    "reproducible",
-    "resumes",
-    "test.accuracy",
-    "test.loss",
+    *(
+        "data",
+        "preparation",
+        "inputs",
+        "gradients",
+        "loss",
+        "reference_step",
+        "loop",
+        "converges",
+        "schedule",
+        "overfit",
+    ),
+    *("capacity", "independence", "evaluation", "properties", "reproducible", "resumes", "chance"),
+    *("test.accuracy", "test.loss"),
 }
 
 
@@ -58,7 +63,7 @@ def test_softmax_before_cross_entropy(report: Report) -> None:
 
     assert report.red("softmax_before_loss") == {"overfit", "test.loss"}
     assert overfit.headline.startswith("overfit FAILED: loss on one batch 0.31")
-    assert "(5 % of its start) (seed 0, n=200, cpu)" in overfit.headline
+    assert "(5 % of its start) (seed 0, n=1000, cpu)" in overfit.headline
     assert "next: likely causes: a softmax or a ReLU before the loss" in overfit.text
 
 

@@ -223,6 +223,7 @@ _LOOP: list[Planted] = [
             "            if number % ACCUMULATE == 0 or number == len(loader):\n",
             "            if number % ACCUMULATE == 0:\n",
         ),
+        Edit("ACCUMULATE = 2\n", "ACCUMULATE = 4\n"),  # of 14 batches two are left over; of windows of 2, none is
     ),
     plant(
         "LOOP-09",
