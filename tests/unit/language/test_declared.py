@@ -62,7 +62,7 @@ UNKNOWN_KEYS = [
     (
         "task: binary",
         "task: binary\nfrobnicate: 1",
-        "4:1  frobnicate: unknown key 'frobnicate'\n    known: checks, data, gates, inputs, invariant, limits, machine, mlspec, model,",
+        "4:1  frobnicate: unknown key 'frobnicate'\n    known: checks, data, gates, inputs, invariant, limits,",
     ),
     (
         "epochs: 10",
