@@ -33,7 +33,12 @@ class Observed:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the table may know it by: the check, or `gate` and what is measured (`latency`), and what it found."""
+        """What the table may know it by: the check, or `gate` and what is measured (`latency`), and what it found.
+
+        One that could not be judged tells of no suspect by its name.
+        """
+        if self.status is Status.ERROR:
+            return self.findings
         measured, _, rest = self.claim.partition(".")
         return (*(("gate", measured) if rest else (self.claim,)), *self.findings)
 
