@@ -112,7 +112,7 @@ def _summary(pairs: Sequence[Scored], records: Records) -> Iterator[str]:
     yield ""
     rows = [
         ("caught by a right check", share([pair.caught for pair in pairs])),
-        *([("of the pairs that were run", share([p.caught for p in ran]))] if len(ran) < len(pairs) else []),
+        *([("of the pairs that were run", _with_interval([p.caught for p in ran]))] if len(ran) < len(pairs) else []),
         (
             "of those that leave the metric inside its calibrated bound (silent)",
             share([pair.caught for pair in silent]),
@@ -125,6 +125,12 @@ def _summary(pairs: Sequence[Scored], records: Records) -> Iterator[str]:
         ),
     ]
     yield from _table(("", "share"), rows)
+
+
+def _with_interval(found: Sequence[bool]) -> str:
+    counted = share(found)
+    low, high = counted.interval if counted.of else (0.0, 1.0)
+    return f"{counted}, 95 % interval {low:.0%} .. {high:.0%}"
 
 
 def _held_back(records: Records) -> Iterator[str]:
@@ -277,13 +283,16 @@ def _missed(pairs: Sequence[Scored]) -> Iterator[str]:
         (
             pair.pair.name,
             pair.fault.title,
-            "no record" if not pair.measured else "silent" if pair.silent else "",
+            "silent" if pair.silent else "",
             ", ".join(pair.fault.right),
             ", ".join(pair.wrong) or "",
         )
         for pair in pairs
-        if not pair.caught
+        if pair.measured and not pair.caught
     ]
     yield from _table(("pair", "fault", "", "right checks", "red beside them"), rows)
+    if not_run := sum(not pair.measured for pair in pairs):
+        yield f"Beside these, {not_run} pairs were not run; each of them counts as missed where nothing else is said."
+        yield ""
     unnamed = [pair for pair in pairs if pair.caught and not pair.causes]
     yield f"Caught, and the true cause not among the first three: {', '.join(p.pair.name for p in unnamed) or 'none'}."
