@@ -228,6 +228,7 @@ def _peers(pairs: Sequence[Scored], records: Records) -> Iterator[str]:
 
         return is_red
 
+    not_run = [name for name in _PEERS if not any(name in record.get("peers", {}) for record in records.values())]
     yield "## Beside it, on the same instances"
     yield ""
     yield "Of the peers, any failure counts as a catch; of `checks: standard`, only that of a right check."
@@ -242,9 +243,12 @@ def _peers(pairs: Sequence[Scored], records: Records) -> Iterator[str]:
         ),
         row("metric at least the healthy mean − 5 points", below("plain")),
         row("metric at least the calibrated bound (k = 3.30, n = 20)", below("calibrated")),
-        *(row(told, peer(name)) for name, told in _PEERS.items()),
+        *(row(_PEERS[name], peer(name)) for name in _PEERS if name not in not_run),
     ]
     yield from _table(("gate", "caught", "of the silent", "alarms on benign changes", "could be asked"), rows)
+    if not_run:
+        yield f"Not run: {', '.join(_PEERS[name] for name in not_run)}."
+        yield ""
 
 
 def _cost(records: Records) -> Iterator[str]:
