@@ -21,7 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    _global_forward_hooks_with_kwargs,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
@@ -112,6 +116,8 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
+            # torch 2.13 leaves this mark behind, and takes it for a hook that is still there.
+            _global_forward_hooks_with_kwargs.pop(handle.id, None)
         self._handles.clear()
         self.seen.half, self.seen.lost = self._updates.dtype, tuple(self._updates.lost)
         self.seen.pending = len({task for task, forward in self._pending if forward.training})

@@ -84,6 +84,8 @@ def test_nothing_is_left_behind() -> None:
         trained(raising, model=model)
 
     assert not modules._global_forward_hooks
+    assert not modules._global_forward_hooks_with_kwargs
+    assert not modules._global_forward_hooks_always_called
     assert not modules._global_forward_pre_hooks
     assert not optimizers._global_optimizer_pre_hooks
     assert not optimizers._global_optimizer_post_hooks
