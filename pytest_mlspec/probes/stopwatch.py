@@ -21,10 +21,14 @@ _OF_THIS_THREAD = Path("/proc/thread-self/schedstat")
 
 
 class Lap(NamedTuple):
-    """One call: `wall` is its time in nanoseconds, `own` that without the waits for a processor."""
+    """One call: `wall` is its time in nanoseconds, `own` that without the waits for a processor.
+
+    `asleep` is the part of the own time in which nothing of this process computed, 0 where nothing tells that.
+    """
 
     wall: float
     own: float
+    asleep: float = 0.0
 
 
 class Stopwatch(Protocol):
@@ -51,17 +55,20 @@ class SchedulerStopwatch:
 
     def lap(self, call: Call) -> Lap:
         """How long `call` takes; a little of what the reading of the count costs is in the own time of one that had to wait."""
-        began, waited = time.perf_counter_ns(), self._waited()
+        began, (waited, computed) = time.perf_counter_ns(), self._counts()
         call_began = time.perf_counter_ns()
         call()
         wall = time.perf_counter_ns() - call_began
-        waited = self._waited() - waited
-        # The outer times enclose the readings of the count, so that no more is taken off than has passed.
-        return Lap(wall, min(wall, time.perf_counter_ns() - began - waited))
+        waited_now, computed_now = self._counts()
+        # The outer times enclose the readings of the counts, so that no more is taken off than has passed.
+        own = min(wall, time.perf_counter_ns() - began - (waited_now - waited))
+        return Lap(wall, own, max(0, own - (computed_now - computed)))
 
-    def _waited(self) -> int:
-        of_other_threads = time.process_time_ns() - time.thread_time_ns()
-        return int(os.pread(self._file, 96, 0).split()[1]) - of_other_threads
+    def _counts(self) -> tuple[int, int]:
+        """How long this thread has waited but for its own threads, and what the whole process has computed."""
+        of_all_threads = time.process_time_ns()
+        of_other_threads = of_all_threads - time.thread_time_ns()
+        return int(os.pread(self._file, 96, 0).split()[1]) - of_other_threads, of_all_threads
 
 
 class WallStopwatch:

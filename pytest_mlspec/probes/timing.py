@@ -2,6 +2,7 @@
 
 A round is one call, then the reference. The shortest call, in units of the reference beside it, tells what the call costs on
 this machine; what one reference costs when it is left alone is the shortest of all of them, each far shorter than a time slice.
+A call sleeps as long on a machine that is slowed down by others: its sleep is put in units of the reference that was left alone.
 
 Shape letters: R rounds.
 """
@@ -67,12 +68,13 @@ def timed(call: Call, *, calls: int, watch: Stopwatch, reference: Call, seconds:
             for _ in range(blocks):
                 references = [watch.lap(reference).own for _ in range(block)]
                 slice_ns, block_ns = min(slice_ns, *references), min(block_ns, sum(references))
-    wall_R, own_R = np.array(laps, dtype=np.float64).T
+    wall_R, own_R, asleep_R = np.array(laps, dtype=np.float64).T
+    relative_R = (own_R - asleep_R) / (block_ns / block) + asleep_R / slice_ns
     return Timed(
         wall_ms_R=wall_R / 1e6,
         own_ms_R=own_R / 1e6,
         first_ms=first.own / 1e6,
-        relative=float(own_R.min() / (block_ns / block)),
+        relative=float(relative_R.min()),
         reference_ms=slice_ns / 1e6,
     )
 

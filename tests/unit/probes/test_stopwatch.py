@@ -16,11 +16,11 @@ from pytest_mlspec.probes.stopwatch import Lap, SchedulerStopwatch, WallStopwatc
 class Counting(SchedulerStopwatch):
     """With the counts of a scheduler that is not asked."""
 
-    def __init__(self, counts: Iterator[int]) -> None:
-        self._counts = counts
+    def __init__(self, counts: Iterator[tuple[int, int]]) -> None:
+        self._told = counts
 
-    def _waited(self) -> int:
-        return next(self._counts)
+    def _counts(self) -> tuple[int, int]:
+        return next(self._told)
 
 
 def nothing() -> None:
@@ -37,13 +37,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_call_that_never_waited_is_all_its_own() -> None:
     """What the reading of the count costs is no part of it."""
-    assert Counting(iter([7, 7])).lap(nothing) == Lap(500, 500)
+    assert Counting(iter([(7, 40), (7, 540)])).lap(nothing) == Lap(500, 500)
 
 
 @pytest.mark.usefixtures("clock")
 def test_what_a_call_waited_is_left_out() -> None:
     """Never more than has passed: the outer times are taken."""
-    assert Counting(iter([7, 307])).lap(nothing) == Lap(500, 220)
+    assert Counting(iter([(7, 40), (307, 260)])).lap(nothing) == Lap(500, 220)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("waited", "computed", "asleep"), [(0, 0, 500), (0, 100, 400), (300, 100, 120), (300, 500, 0)])
+def test_a_call_sleeps_where_it_neither_computes_nor_waits(waited: int, computed: int, asleep: int) -> None:
+    """Never for less than no time: the counts are read outside the call."""
+    lap = Counting(iter([(7, 40), (7 + waited, 40 + computed)])).lap(nothing)
+
+    assert lap.asleep == asleep
 
 
 @pytest.mark.parametrize(("computed", "own"), [(0, 220), (250, 470), (300, 500), (900, 500)])
@@ -62,7 +71,7 @@ def test_a_wait_for_threads_of_its_own_is_no_neighbours(
     with file.open("rb") as opened:
         lap = SchedulerStopwatch(opened.fileno()).lap(lambda: file.write_text("50 307 2\n"))
 
-    assert lap == Lap(500, own)
+    assert (lap.wall, lap.own) == (500, own)
 
 
 def test_the_best_stopwatch_of_this_system_times_a_sleep() -> None:
@@ -70,7 +79,8 @@ def test_the_best_stopwatch_of_this_system_times_a_sleep() -> None:
     with stopwatch.stopwatch() as watch:
         lap = watch.lap(lambda: time.sleep(0.02))
 
-    assert min(lap) >= 20e6
+    assert min(lap.wall, lap.own) >= 20e6
+    assert lap.asleep >= (15e6 if watch.tells_waits else 0)
 
 
 @pytest.mark.parametrize("content", [None, "0 0 0\n"])

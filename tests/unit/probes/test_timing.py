@@ -72,6 +72,16 @@ def test_a_machine_that_is_slower_all_along_is_seen_in_the_reference_too() -> No
     assert found.relative * found.reference_ms == pytest.approx(3)
 
 
+def test_a_sleep_is_as_long_on_a_slower_machine() -> None:
+    """Of a call that sleeps for 5 of its 6 ms, a machine of half the speed is seen in the sixth alone."""
+    calls = repeat(Lap(6 * MS, 6 * MS, 5 * MS))
+    references = chain([Lap(0.3 * MS, 0.3 * MS)], repeat(Lap(0.6 * MS, 0.6 * MS)))
+
+    found = timed(nothing, calls=10, watch=Watch(calls, references), reference=reference)
+
+    assert found.relative * found.reference_ms == pytest.approx(5.5)
+
+
 def test_a_neighbour_of_the_references_alone_hides_no_slower_call() -> None:
     """Here every seventh is interrupted for 10 ms, and no call is; a block without an interruption is the shortest."""
     references = (Lap(*[(0.3 + 10 * (number % 7 == 0)) * MS] * 2) for number in count(1))
