@@ -45,7 +45,7 @@ class BaselineParams(Params):
     functions, and `share_shift_at_most` that of the shares of a class, a category or missing values; both count only where
     chance does not explain them, and a share that is halved or doubled counts too. Of the golden rows, `relabelled_at_most` may
     have another label and `moved_at_most` stand in another split; `gone_at_most` may be gone, and `edited_at_most` where there
-    are as many rows as before. `same_sizes: true` holds the sizes of the model's parts too, such as its width.
+    are as many rows as before. `same_model: true` holds the model's sizes, rates of dropout and answers too.
     """
 
     required: bool = False
@@ -59,7 +59,7 @@ class BaselineParams(Params):
     moved_at_most: Share = 0.01
     gone_at_most: Share = 0.2
     edited_at_most: Share = 0.01
-    same_sizes: bool = False
+    same_model: bool = False
 
 
 @check(
@@ -111,7 +111,7 @@ def _judged(params: BaselineParams, before: Description, now: Description) -> Ve
         *by_row.moved(before, now, at_most_share=params.moved_at_most),
         *by_row.prepared(before, now),
         *by_column.inputs(before, now, limits, same_rows=by_row.same_training_rows(before, now), grown=grown),
-        *by_model.structure(before, now, same_sizes=params.same_sizes),
+        *by_model.structure(before, now, same_model=params.same_model),
     )
 
 

@@ -21,10 +21,11 @@ _SIZES = re.compile(r"(?<=[\[=])\d+(?![.\d])|(?<=, )\d+(?=[,\]])")
 _CODE = "did its code change, or the version of the library that builds it?"
 
 
-def structure(before: Description, now: Description, *, same_sizes: bool = False) -> Iterator[Verdict]:
+def structure(before: Description, now: Description, *, same_model: bool = False) -> Iterator[Verdict]:
     """Red where the spec says the same of the model, the same enters it, and it is built of other parts.
 
-    Parts that have other sizes alone are told, and red with `same_sizes`: a team changes a width as it changes a rate.
+    Other sizes, rates of dropout and activations are told, and red with `same_model`: a team changes them as it changes a
+    rate, and what is wrong with them shows elsewhere.
     """
     old, new = before.model, now.model
     if old.declared != new.declared:
@@ -37,13 +38,13 @@ def structure(before: Description, now: Description, *, same_sizes: bool = False
         yield from _of_estimator(old, new)
     else:
         same_rows = same_training_rows(before, now)
-        yield from _of_module(old, new, same_rows=same_rows, sizes=same_sizes and (same_rows or not now.fits))
+        yield from _of_module(old, new, same_rows=same_rows, fits=now.fits, held=same_model)
 
 
-def _of_module(old: Structure, new: Structure, *, same_rows: bool, sizes: bool) -> Iterator[Verdict]:
+def _of_module(old: Structure, new: Structure, *, same_rows: bool, fits: bool, held: bool) -> Iterator[Verdict]:
     """Other training rows may make other sizes, of a vocabulary, and other answers, by a mean that the model holds."""
     resized = _otherwise(old.parts, new.parts, sizes=True)
-    parts = resized if sizes else _otherwise(old.parts, new.parts, sizes=False)
+    parts = resized if held and (same_rows or not fits) else _otherwise(old.parts, new.parts, sizes=False)
     layers = _otherwise(old.layers, new.layers, sizes=not resized)
     if parts:
         yield _red(
@@ -61,12 +62,13 @@ def _of_module(old: Structure, new: Structure, *, same_rows: bool, sizes: bool) 
     if apart.status is not Status.PASSED:
         lines = [f"{apart.summary}, of their size", *layers]
         summary = "the model answers otherwise with the same parameters"
-        yield _red(summary, lines, n=len(new.parts), finding="baseline.answers")
+        yield _otherwise_built(summary, lines, held=held, n=len(new.parts), finding="baseline.answers")
         return
     # What drops units shows in training alone; of others, equal answers say that they are written in another way.
     telling = [line for line in layers if "Dropout" in line or "dropout" in line]
     if telling:
-        yield _red(f"the model has other layers: {telling[0]}", layers, n=len(new.layers), finding="baseline.dropout")
+        summary = f"the model has other layers: {telling[0]}"
+        yield _otherwise_built(summary, layers, held=held, n=len(new.layers), finding="baseline.dropout")
     elif layers:
         how = "and answers as before" if known else "without parameters"
         yield passed(f"layers are others, {how}: {listed(layers, limit=3)}")
@@ -91,6 +93,10 @@ def _of_estimator(old: Structure, new: Structure) -> Iterator[Verdict]:
 
 def _others(old: Structure, new: Structure) -> list[str]:
     return [name for name in {**old.layers, **new.layers} if old.layers.get(name) != new.layers.get(name)]
+
+
+def _otherwise_built(summary: str, lines: list[str], *, held: bool, n: int, finding: str) -> Verdict:
+    return _red(summary, lines, n=n, finding=finding) if held else passed(f"{summary} ({listed(lines, limit=3)})")
 
 
 def _red(summary: str, lines: list[str], *, n: int, finding: str) -> Verdict:

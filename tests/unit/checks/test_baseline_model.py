@@ -17,8 +17,8 @@ def built(**changes: Any) -> Description:
     return replace(DESCRIPTION, model=replace(MODEL, **changes))
 
 
-def red(now: Description, before: Description = DESCRIPTION) -> list[str]:
-    verdicts = list(baseline_model.structure(before, now))
+def red(now: Description, before: Description = DESCRIPTION, *, held: bool = False) -> list[str]:
+    verdicts = list(baseline_model.structure(before, now, same_model=held))
     return [finding for verdict in verdicts if verdict.status.red for finding in verdict.findings]
 
 
@@ -47,14 +47,13 @@ def test_other_parameters_are_red(parts: dict[str, str]) -> None:
     assert red(built(parts=parts)) == ["baseline.parameters"]
 
 
-def test_a_width_is_told_and_red_where_sizes_are_held() -> None:
+def test_a_width_is_told_and_red_where_the_model_is_held() -> None:
     """A team changes it as it changes a rate; its answers are then not compared."""
     wider = built(parts={**MODEL.parts, "one.weight": "float32 [9, 3]"}, answers=(5.0, -2.0, 0.5))
 
     assert red(wider) == []
     assert told(wider) == "the model has other sizes: one.weight is float32 [9, 3], it was float32 [8, 3]"
-    held = [verdict for verdict in baseline_model.structure(DESCRIPTION, wider, same_sizes=True) if verdict.status.red]
-    assert [verdict.findings for verdict in held] == [("baseline.parameters",)]
+    assert red(wider, held=True) == ["baseline.parameters"]
 
 
 def test_parts_with_other_names_are_the_same_model() -> None:
@@ -65,10 +64,14 @@ def test_parts_with_other_names_are_the_same_model() -> None:
     assert told(built(parts=renamed)).startswith("parts of the model have other names")
 
 
-def test_other_answers_are_red() -> None:
-    """An activation that is gone has no parameters."""
-    assert red(built(answers=(1.0, -2.0, 0.501))) == ["baseline.answers"]
-    assert red(built(answers=(1.00001, -2.0, 0.5))) == []
+def test_other_answers_are_told_and_red_where_the_model_is_held() -> None:
+    """An activation has no parameters; a team exchanges it on purpose."""
+    other = built(answers=(1.0, -2.0, 0.501))
+
+    assert red(other, held=True) == ["baseline.answers"]
+    assert red(built(answers=(1.00001, -2.0, 0.5)), held=True) == []
+    assert red(other) == []
+    assert told(other).startswith("the model answers otherwise with the same parameters (answers differ by")
 
 
 def test_layers_written_in_another_way_are_the_same_where_the_answers_are() -> None:
@@ -80,11 +83,13 @@ def test_layers_written_in_another_way_are_the_same_where_the_answers_are() -> N
 
 
 @pytest.mark.parametrize("drop", ["Dropout(p=0.9)", None])
-def test_another_dropout_is_red(drop: str | None) -> None:
+def test_another_dropout_is_told_and_red_where_the_model_is_held(drop: str | None) -> None:
     """It shows in no answer."""
     layers = {name: text for name, text in {**MODEL.layers, "drop": drop}.items() if text}
 
-    assert red(built(layers=layers)) == ["baseline.dropout"]
+    assert red(built(layers=layers), held=True) == ["baseline.dropout"]
+    assert red(built(layers=layers)) == []
+    assert told(built(layers=layers)).startswith("the model has other layers: drop is")
 
 
 def test_what_the_spec_declares_otherwise_is_not_compared() -> None:
