@@ -36,12 +36,14 @@ class LoopParams(Params):
     """What of the loop is meant otherwise.
 
     `shuffled` false: rows come in one order on purpose, as in time. `every_row` false: some rows are left out on purpose.
+    `full_batch`: every step of a fit of the team's own takes all rows on purpose.
     `not_optimized` names parameters that get gradients and are in no optimiser on purpose, as patterns such as `encoder.*`.
     `lost_updates_at_most` is the share of updates that weights in half precision may swallow.
     """
 
     shuffled: bool = True
     every_row: bool = True
+    full_batch: bool = False
     not_optimized: Names = ()
     lost_updates_at_most: float = Field(0.1, ge=0, le=1)
 
@@ -62,7 +64,7 @@ def _judged(params: LoopParams, trace: LoopTrace) -> Verdict:
         passed(f"{watched} use their own gradients, and evaluation changes nothing"),
         *_gradients(trace),
         *_optimizers(params, trace),
-        *row_verdicts(trace, shuffled=params.shuffled, every_row=params.every_row),
+        *row_verdicts(trace, shuffled=params.shuffled, every_row=params.every_row, full_batch=params.full_batch),
         *_length(trace),
         *_evaluation(trace),
     )

@@ -14,15 +14,20 @@ _BY_CHANCE = -9.0
 _SAME_CLASS, _SIGMAS = 0.8, 6.0
 # Batches of so many rows fewer or more are another size; sizes that differ from batch to batch are none.
 _OTHER_SIZE, _OF_BATCHES = 4.0, 0.8
+# Rows in their order fall back once in a pass; sorted by class they do so once for each class, and shuffled every other time.
+_FALLS = 1.5
+# So many rows are given to a step at once on purpose, but not in another order each time.
+_ALL_AT_ONCE = 256
 _LEFT_OUT = (
     "look for drop_last without shuffling, a sampler, filter or limit that leaves rows out; where that is meant,"
     " `loop: {every_row: false}`"
 )
 
 
-def row_verdicts(trace: LoopTrace, *, shuffled: bool, every_row: bool) -> Iterator[Verdict]:
+def row_verdicts(trace: LoopTrace, *, shuffled: bool, every_row: bool, full_batch: bool) -> Iterator[Verdict]:
     """The verdicts on the rows of `trace`; where they cannot be told, a note of that."""
     rows = trace.rows
+    yield from _entered(trace)
     if rows.unknown:
         yield passed(f"which rows the steps use is not judged: {rows.unknown}")
         return
@@ -31,11 +36,42 @@ def row_verdicts(trace: LoopTrace, *, shuffled: bool, every_row: bool) -> Iterat
     else:
         yield passed("rows that are left out are not judged: every_row: false")
     yield from _size(trace)
-    if not shuffled or trace.in_time:
+    if not full_batch:
+        yield from _at_once(trace)
+    if not shuffled or (trace.in_time and (rows.in_order is None or _is_in_order(rows))):
         yield passed("the order of the rows is not judged: they are not shuffled on purpose")
         return
     yield from _mixing(rows)
     yield from _order(trace)
+
+
+def _entered(trace: LoopTrace) -> Iterator[Verdict]:
+    for name, count in trace.entered.items():
+        verdict = at_most(count, 0, of=f"rows of split {name} that enter the model while it is trained:", unit="rows")
+        if verdict.status is not Status.PASSED:
+            yield verdict.explained(
+                "what is chosen by them is not measured by them",
+                advice="choose by the validation split, and leave the test split for the end",
+                finding="loop.test_used",
+            )
+
+
+def _is_in_order(rows: RowUse) -> bool:
+    """Whether no order but their own was given to the rows."""
+    return rows.in_order is not None and at_least(rows.in_order, 1 - _FALLS / rows.rows).status is Status.PASSED
+
+
+def _at_once(trace: LoopTrace) -> Iterator[Verdict]:
+    """A loader whose batch is larger than what it shuffles."""
+    rows = trace.rows
+    is_declared = trace.declared_batch is not None
+    if is_declared or rows.in_order is None or _is_in_order(rows) or rows.batch_size < max(_ALL_AT_ONCE, rows.rows):
+        return
+    yield failed(f"a batch holds all {rows.rows} training rows, in a shuffled order").explained(
+        f"{trace.steps} steps were taken in all" if trace.whole else "",
+        advice="is the batch size larger than the split? Where every step takes all rows: `loop: {full_batch: true}`",
+        finding="loop.batch_size",
+    )
 
 
 def _all_rows(rows: RowUse) -> Iterator[Verdict]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class RowUse:
     that was not looked at. In `batches` batches, `same_class` is how much more often two rows of a batch are of one class than
     in batches drawn from the same rows at random: 0 for such, 1 for rows sorted by class; `same_class_sigmas` is that in
     standard deviations of random batches. None where there are no classes. `batch_size` is the rows of a micro-batch of the
-    most batches, `batch_share` the share that have so many, `step_rows` the rows of the most steps.
+    most batches, `batch_share` the share that have so many, `step_rows` the rows of the most steps. `in_order` is the share of
+    rows that come after one that stands before them in the split: 1 for rows in their order, and about a half for shuffled ones;
+    None where the rows are not told apart.
     """
 
     rows: int
@@ -48,6 +51,7 @@ class RowUse:
     batch_size: int = 0
     batch_share: float = 0.0
     step_rows: int = 0
+    in_order: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ class LoopTrace:
     `half` swallowed. `single_rows` steps took the statistics of a batch norm from one row. In evaluation, `changed` buffers
     changed, `evaluation_backward` forwards of other splits brought the parameters gradients, and `evaluation_in_training` ran
     in training mode, of a model for which that matters. `stands` names what is evaluated at the end with the weights of the
-    beginning, while others moved. `equal_starts`: two seeds began with equal weights. `notes` say what is not judged.
+    beginning, while others moved. `equal_starts`: two seeds began with equal weights. `entered` is how many rows of a split
+    that is neither for training nor for validation entered a model of a fit of the team's own, by the name of the split. `notes`
+    say what is not judged.
     """
 
     engine: str
@@ -93,6 +99,7 @@ class LoopTrace:
     evaluation_in_training: int = 0
     stands: str = ""
     equal_starts: bool | None = None
+    entered: Mapping[str, int] = field(default_factory=dict)
     device: str = "cpu"
     seed: int = 0
     notes: tuple[str, ...] = ()

@@ -120,6 +120,7 @@ def row_use(
         batch_size=batch_size,
         batch_share=count / len(stream.batches),
         step_rows=steps.most_common(1)[0][0],
+        in_order=float((np.diff(draws_T) >= 0).mean()) if stream.known and len(draws_T) > 1 else None,
     )
     use = replace(use, **_order(draws_T, stream, passes))
     if not (stream.known and classes and targets.ndim == 1):
@@ -127,6 +128,16 @@ def row_use(
     lost = _lost_classes(stream, unused_N[finder.first_N], targets, classes=classes, passes=passes)
     about_a_pass = _first(stream.batches, max(passes[0], total))
     return replace(use, lost_classes=lost, **_mixing([targets[batch] for batch in about_a_pass if len(batch) > 1]))
+
+
+def entered_splits(seen: Seen, finder: RowFinder, names: Sequence[str]) -> dict[str, int]:
+    """How many rows of each split entered a model, of the others of `finder`, which have these names; none where none did."""
+    forwards = [*seen.forwards, *(one for step in seen.steps for one in step.forwards)]
+    found = [one.rows for one in forwards if one.rows is not None]
+    every_T = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+    begins = [finder.train, *finder.ends]
+    counts = np.searchsorted(every_T, begins[1:]) - np.searchsorted(every_T, begins[:-1])
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
 
 
 def is_one_order(first: Stream, second: Stream, *, changes: bool) -> bool | None:
@@ -165,9 +176,9 @@ def _evaluated_apart(seen: Seen, finder: RowFinder, stream: Stream, unused_N: ND
         return 0
     every_T = np.unique(np.concatenate(evaluated))
     if not stream.known:
-        # Strangers. Exactly as many as the other splits have are those; any others may be a split of the loop's own.
+        # Strangers. Exactly as many as other splits have are those; any others may be a split of the loop's own.
         apart = len(np.setdiff1d(every_T[every_T >= finder.all], stream.keys_T))
-        return 0 if apart == finder.all - finder.train else min(int(unused_N.sum()), apart)
+        return 0 if apart + finder.train in finder.ends else min(int(unused_N.sum()), apart)
     mark_N = np.zeros_like(unused_N)
     mark_N[every_T[every_T < finder.train]] = True
     apart = int(stream.copies_N[unused_N & mark_N].sum())

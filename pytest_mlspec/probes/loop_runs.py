@@ -21,7 +21,7 @@ from pytest_mlspec.engines.splits import Splits
 from pytest_mlspec.errors import MlspecError
 from pytest_mlspec.evidence import LoopTrace, RowUse
 from pytest_mlspec.jobs import Train
-from pytest_mlspec.probes.loop_rows import Stream, is_one_order, row_use, stream_of
+from pytest_mlspec.probes.loop_rows import Stream, entered_splits, is_one_order, row_use, stream_of
 from pytest_mlspec.probes.loop_state import equal_starts, state_fields
 from pytest_mlspec.recipe.datasets import stand_in_a_dataset
 from pytest_mlspec.recipe.oversampling import training_examples
@@ -51,8 +51,7 @@ def of_a_fit(work: Work) -> LoopTrace:
     """A whole fit of the team's own, and the first steps of one with another seed."""
     seed = work.spec.train.seed
     train = training_examples(work.prepared, work.spec)
-    # The fit is given the validation split, and no other.
-    finder = _finder(train.inputs, [rows.inputs for name, rows in work.prepared.splits.items() if name == "val"])
+    finder = _finder(train.inputs, [work.prepared.splits[name].inputs for name in _others(work)])
     with Watch(finder) as watch:
         model = own_fit.restore(Train(seed=seed), work)
     seen = watch.seen
@@ -69,6 +68,7 @@ def of_a_fit(work: Work) -> LoopTrace:
         declared_batch=_declared_batch(work),
         device=_device(seen),
         seed=seed,
+        entered=_entered(seen, finder, work),
         **state_fields(seen, finder, evaluated),
     )
     return trace if finder is None or rows.unknown else _with_other_seed(trace, seen, finder, work)
@@ -79,7 +79,7 @@ def of_torch(work: Work) -> LoopTrace:
     seed = work.spec.train.seed
     with from_outside("the watched training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
         assembly = _eager(assemble(work))
-        finder = _finder_of(assembly)
+        finder = _finder_of(assembly, work)
         until, whole = _length(assembly, seed)
         splits = Splits(assembly, assembly.prepared.splits)
         state = assembly.new_state(seed)
@@ -107,7 +107,7 @@ def of_a_trainer(work: Work) -> LoopTrace:
     models: list[nn.Module] = []
     with from_outside("the watched training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
         assembly = assemble(work)
-        finder = _finder_of(assembly)
+        finder = _finder_of(assembly, work)
         until, whole = _length(assembly, seed)
         with Watch(finder) as watch:
             taken_by = import_module(ENGINES.find(engine).module)
@@ -198,6 +198,17 @@ def _with_other_seed(trace: LoopTrace, seen: Seen, finder: RowFinder, work: Work
     return replace(trace, rows=rows, equal_starts=equal_starts(seen, other.seen))
 
 
+def _others(work: Work) -> list[str]:
+    """The splits that are not trained on; that for validation is the first."""
+    names = [name for name, rows in work.prepared.splits.items() if name != "train" and len(rows)]
+    return sorted(names, key=lambda name: name != "val")
+
+
+def _entered(seen: Seen, finder: RowFinder | None, work: Work) -> dict[str, int]:
+    found = {} if finder is None else entered_splits(seen, finder, _others(work))
+    return {name: rows for name, rows in found.items() if name != "val"}
+
+
 def _finder(train: Inputs, others: Iterable[Inputs]) -> RowFinder | None:
     """Finds the prepared rows; None where they are too large."""
     parts = [train, *others]
@@ -205,10 +216,9 @@ def _finder(train: Inputs, others: Iterable[Inputs]) -> RowFinder | None:
     return None if sum(array.nbytes for array in arrays) > _BYTES else RowFinder(parts[0], parts[1:])
 
 
-def _finder_of(assembly: Assembly) -> RowFinder | None:
+def _finder_of(assembly: Assembly, work: Work) -> RowFinder | None:
     """Finds the rows as batches hold them: after the team's own `collate`, or out of its Dataset."""
-    others = [rows for name, rows in assembly.prepared.splits.items() if name != "train" and len(rows)]
-    parts = [assembly.examples, *others]
+    parts = [assembly.examples, *(assembly.prepared.splits[name] for name in _others(work))]
     if assembly.recipe.collate is None and not any(map(stand_in_a_dataset, parts)):
         return _finder(parts[0].inputs, [part.inputs for part in parts[1:]])
     try:

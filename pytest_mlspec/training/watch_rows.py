@@ -24,7 +24,10 @@ Values = NDArray[Any] | Mapping[str, NDArray[Any]]
 
 
 class RowFinder:
-    """Finds rows of `train` [N] and of `others` in tensors; equal rows are one, known by the number of the first."""
+    """Finds rows of `train` [N] and of `others` in tensors; equal rows are one, known by the number of the first.
+
+    `ends` are the numbers behind the last row of each of the others, `train` and `all` those of the training rows and of all.
+    """
 
     def __init__(self, train: Values, others: Iterable[Values] = ()) -> None:
         first = _most_telling(train)
@@ -34,11 +37,13 @@ class RowFinder:
         self._ids = first.ndim == 2 and np.issubdtype(first.dtype, np.integer)
         self._numbers: dict[int, int] = {}
         self.first_N = np.array([self._numbers.setdefault(key, row) for row, key in enumerate(_hashes(first))])
+        self.ends: list[int] = []
         for values in map(_most_telling, others):
             if int(np.prod(values.shape[1:])) == self._width:
                 for key in _hashes(values):
                     self._numbers.setdefault(key, self.all)
                     self.all += 1
+            self.ends.append(self.all)
         self._next = self.all
 
     def find(self, tensors: Iterable[Tensor]) -> Rows | None:

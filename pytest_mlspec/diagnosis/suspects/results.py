@@ -50,7 +50,7 @@ EVALUATION: tuple[Suspect, ...] = (
     Suspect(
         "chosen_on_test",
         "the test split takes part in the training",
-        {"evaluation.test_used": 3, "schedule.test_used": 3},
+        {"evaluation.test_used": 3, "schedule.test_used": 3, "loop.test_used": 3},
         "early stopping and the choice of the model go by val",
     ),
     Suspect(

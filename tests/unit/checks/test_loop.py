@@ -194,6 +194,36 @@ def test_an_order_that_is_meant_is_not_judged() -> None:
     assert judged(replace(unmixed, shuffled=False)).status is Status.FAILED
 
 
+@pytest.mark.parametrize(
+    ("in_order", "status"), [(447 / 448, Status.PASSED), (445 / 448, Status.FAILED), (0.5, Status.FAILED)]
+)
+def test_a_split_by_time_excuses_the_order_of_the_rows_alone(in_order: float, status: Status) -> None:
+    """Rows sorted by class, or in a shuffled order that repeats, have not the order of time."""
+    for rows in (of_rows(repeated=2), of_rows(same_class=0.9, same_class_sigmas=90.0)):
+        trace = replace(rows, in_time=True, rows=replace(rows.rows, in_order=in_order))
+
+        assert judged(trace).status is status
+
+
+def test_a_batch_larger_than_the_split_is_red() -> None:
+    """Rows are shuffled into it; a step on all rows in their order is meant, a small split or a declared size too."""
+    at_once = of_rows(batch_size=448, batch_share=1.0, in_order=0.5, order_unknown="a batch holds most of the rows")
+    at_once = replace(at_once, declared_batch=None)
+
+    assert judged(at_once).findings == ("loop.batch_size",)
+    assert judged(at_once, full_batch=True).status is Status.PASSED
+    assert judged(replace(at_once, declared_batch=448)).status is Status.PASSED
+    assert judged(replace(at_once, rows=replace(at_once.rows, in_order=447 / 448))).status is Status.PASSED
+    assert judged(replace(at_once, rows=replace(at_once.rows, rows=200, batch_size=200))).status is Status.PASSED
+
+
+def test_rows_of_the_test_split_in_a_training_are_red() -> None:
+    """Whatever is chosen by them."""
+    verdict = judged(replace(TRACE, entered={"test": 90}))
+
+    assert (verdict.status, verdict.findings) == (Status.FAILED, ("loop.test_used",))
+
+
 def test_what_is_meant_is_not_judged() -> None:
     """Rows left out, and parameters that no optimiser holds."""
     assert judged(of_rows(unused=50, unused_chance=-80.0), every_row=False).status is Status.PASSED

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
 
@@ -606,4 +607,15 @@ class OneRowAtATime(Loop):
 class AllRowsAtOnce(Loop):
     def loader(self, x, y, seed):
         return [(x, y)]
+
+class BatchOfAll(Loop):
+    def __init__(self):
+        super().__init__(batch_size=100_000)
+
+class LooksAtTest(Loop):
+    def look(self, model, examples):
+        super().look(model, examples)
+        whole = torch.from_numpy(load_digits().data.astype("float32"))
+        with torch.no_grad():
+            model(whole)
 '''

@@ -314,7 +314,7 @@ def test_the_watched_training_is_the_one_that_the_spec_declares(project: Project
         if not watched:
             fitted(state, assembly, splits, work)
         else:
-            with Watch(_finder_of(assembly)):
+            with Watch(_finder_of(assembly, work)):
                 fitted(state, assembly, splits, work)
         return dict(state.model.state_dict())
 

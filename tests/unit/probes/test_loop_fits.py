@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,6 +155,45 @@ def test_what_is_meant_can_be_said(project: Project) -> None:
     assert judged(project, spec("NotShuffled"), shuffled=False).status is Status.PASSED
     assert judged(project, spec("LeavesRowsOut"), every_row=False).status is Status.PASSED
     assert judged(project, spec("HeadAlone"), not_optimized=("0.*",)).status is Status.PASSED
+
+
+def test_a_loader_whose_batch_is_larger_than_the_split_is_red(project: Project) -> None:
+    """Which tells its size without a declared one: the rows are shuffled into it."""
+    project.write("team", BASE + FAULTY)
+    verdict = judged(project, spec("BatchOfAll"))
+
+    assert (verdict.status, verdict.findings) == (Status.FAILED, ("loop.batch_size",))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "findings"), [("Loop", ()), ("SameOrder", ("loop.same_order",)), ("Sorted", ("loop.sorted",))]
+)
+def test_rows_split_by_time_are_shuffled_within_the_training_split(
+    project: Project, recipe: str, findings: tuple[str, ...]
+) -> None:
+    """A fault of their order is one there too."""
+    project.write("team", BASE + FAULTY)
+    trace = replace(traced(project, spec(recipe)), in_time=True)
+
+    assert loop(LoopParams(), trace).findings[:1] == findings
+
+
+def test_rows_in_their_order_are_meant_where_they_are_split_by_time(project: Project) -> None:
+    """As they come in time."""
+    project.write("team", BASE + FAULTY)
+    trace = traced(project, spec("NotShuffled"))
+
+    assert loop(LoopParams(), trace).status is Status.FAILED
+    assert loop(LoopParams(), replace(trace, in_time=True)).status is Status.PASSED
+
+
+def test_a_fit_that_looks_at_the_test_split_is_red(project: Project) -> None:
+    """It is not given to it, so it was loaded."""
+    project.write("team", BASE + FAULTY)
+    asked = spec("LooksAtTest")
+    verdict = judged(project, {**asked, "data": {**asked["data"], "prepare": "none"}})
+
+    assert (verdict.status, verdict.findings[0]) == (Status.FAILED, "loop.test_used")
 
 
 def test_the_rows_of_a_split_of_its_own_are_counted_apart(project: Project) -> None:
