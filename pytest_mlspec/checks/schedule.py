@@ -22,14 +22,15 @@ from pytest_mlspec.check import (
     passed,
     shown,
 )
-from pytest_mlspec.checks.rates import SAME, ahead, climb, is_constant, replayed, steps_at_nothing
-from pytest_mlspec.evidence import DeclaredRates, SchedulerUse, StopRule, TrainingRun
+from pytest_mlspec.checks.rates import SAME, ahead, is_constant, replayed
+from pytest_mlspec.checks.schedule_fits import none_left, own_fit_told, own_fit_verdicts, rises_again
+from pytest_mlspec.evidence import DeclaredRates, StopRule, TrainingRun
 from pytest_mlspec.jobs import ReplaySchedule, Train
 
-# So many steps at a rate of nothing are the two ends of a schedule.
-_ENDS = 0.02
 # A loss that is measured again, in another order of sums.
 _AGAIN = 1e-3
+# A gain of a monitored metric, as a share of its first value, that nobody calls too small to count.
+_GAIN = 0.1
 
 
 class ScheduleParams(Params):
@@ -54,7 +55,7 @@ def schedule(params: ScheduleParams, run: TrainingRun, declared: DeclaredRates) 
 
 def _judged(params: ScheduleParams, run: TrainingRun, declared: DeclaredRates) -> Verdict:
     rates = [float(rate) for rate in run.learning_rate_S.values]
-    if not rates and not run.schedulers and declared.stop is None:
+    if not (rates or run.schedulers or run.validations or declared.stop):
         return not_applicable(declared.unknown or f"the engine {run.engine} keeps no rates")
     bad = next((step for step, rate in enumerate(rates) if not math.isfinite(rate)), None)
     if bad is not None:
@@ -62,7 +63,7 @@ def _judged(params: ScheduleParams, run: TrainingRun, declared: DeclaredRates) -
     asked = [
         *(_trace(rates, declared) if rates else ()),
         *(_shape(params, rates, declared) if rates else ()),
-        *(verdict for use in run.schedulers for verdict in _of_own_fit(params, use)),
+        *own_fit_verdicts(run, cyclic=params.cyclic),
         *_end(run, declared),
     ]
     red = [verdict for verdict in asked if verdict.status.red]
@@ -78,8 +79,7 @@ def _facts(rates: Sequence[float], declared: DeclaredRates) -> Iterator[str]:
 
 def _told(rates: Sequence[float], run: TrainingRun, declared: DeclaredRates) -> str:
     if not rates:
-        names = ", ".join(use.name for use in run.schedulers)
-        return f"{names} stepped with its optimiser" if names else "the training ends as declared"
+        return own_fit_told(run) or "the training ends as declared"
     if is_constant(rates):
         return f"the rate is {shown(rates[0])} in each of {len(rates)} steps"
     as_declared = f", as {declared.schedule} declares" if declared.schedule and len(declared.rate_S) else ""
@@ -139,8 +139,8 @@ def _shape(params: ScheduleParams, rates: Sequence[float], declared: DeclaredRat
         return
     if declared.is_adaptive:
         return
-    again = [] if params.cyclic or declared.is_cyclic else list(_rises_again(planned))
-    yield from again or _none_left(planned)
+    again = [] if params.cyclic or declared.is_cyclic else list(rises_again(planned))
+    yield from again or none_left(planned)
     if again or params.cyclic or declared.is_cyclic:
         return
     found = ahead(planned, beyond, refuses=declared.refuses)
@@ -151,55 +151,6 @@ def _shape(params: ScheduleParams, rates: Sequence[float], declared: DeclaredRat
             advice="was the scheduler told more steps than the training has, such as micro-batches in the place of steps?",
             finding="schedule.length",
         )
-
-
-def _none_left(rates: Sequence[float]) -> Iterator[Verdict]:
-    """Steps at a rate of nothing, which change nothing."""
-    highest = max(rates)
-    if at_most(highest, 0).status is Status.PASSED:
-        yield failed(f"the rate is {shown(highest)} in each of {len(rates)} steps").explained(
-            advice="is the learning rate 0?", finding="schedule.constant"
-        )
-        return
-    none = steps_at_nothing(rates)
-    if at_most(len(none), max(2, math.ceil(_ENDS * len(rates)))).status is Status.FAILED:
-        yield failed(f"the rate is 0 in {len(none)} of {len(rates)} steps").explained(
-            f"step {none[0] + 1} is the first of them",
-            advice="was the scheduler told too few steps, epochs in the place of steps, or is it stepped too often?",
-            finding="schedule.length",
-        )
-
-
-def _rises_again(rates: Sequence[float]) -> Iterator[Verdict]:
-    found = climb(rates)
-    if found is not None:
-        yield failed(f"the rate falls to {shown(found.low)} at step {found.step + 1} and rises again").explained(
-            f"to {shown(found.high)}, of {shown(max(rates))} at most, in {len(rates)} steps",
-            advice="was the scheduler told fewer steps than the training has, such as T_max in epochs? Where the rate rises "
-            "by intent: `schedule: {cyclic: true}`",
-            finding="schedule.length",
-        )
-
-
-def _of_own_fit(params: ScheduleParams, use: SchedulerUse) -> Iterator[Verdict]:
-    """A scheduler in a fit of the team's own."""
-    if use.steps == 0:
-        yield failed(f"{use.name} is never stepped in {use.optimizer_steps} optimiser steps").explained(
-            advice="call scheduler.step() after optimizer.step()", finding="schedule.constant"
-        )
-        return
-    if use.stepped_first:
-        yield failed(f"{use.name} is stepped before the optimiser: the first rate is never used").explained(
-            "torch warns of this order",
-            advice="call optimizer.step(), then scheduler.step()",
-            finding="schedule.order",
-        )
-    rates = [float(rate) for rate in use.rate_S.values]
-    if not rates or not all(map(math.isfinite, rates)):
-        return
-    is_cyclic = params.cyclic or use.name in ("CyclicLR", "CosineAnnealingWarmRestarts", "ReduceLROnPlateau")
-    again = [] if is_cyclic else list(_rises_again(rates))
-    yield from again or _none_left(rates)
 
 
 def _end(run: TrainingRun, declared: DeclaredRates) -> Iterator[Verdict]:
@@ -223,6 +174,10 @@ def _end(run: TrainingRun, declared: DeclaredRates) -> Iterator[Verdict]:
         yield failed(f"the training goes on to epoch {ended}, and early_stop ends it at {stops}").explained(
             _rule_told(rule), advice="does the trainer know the rule?", finding="schedule.early_stop"
         )
+    elif stops is not None and (gain := _gain_left_out(rule, values, best)) is not None:
+        yield failed(f"early_stop ends the training at epoch {ended}, and {rule.monitor} still got better").explained(
+            gain, _rule_told(rule), advice="is min_delta in the units of the metric?", finding="schedule.early_stop"
+        )
     elif not is_whole and stops is None:
         yield failed(f"the training ends at epoch {ended}, and early_stop does not end it there").explained(
             _rule_told(rule), run.stopped, advice="what else ends the training?", finding="schedule.early_stop"
@@ -231,6 +186,19 @@ def _end(run: TrainingRun, declared: DeclaredRates) -> Iterator[Verdict]:
     if rule.restore_best and metric == "loss" and split != "train" and split in run.losses:
         slack = _AGAIN * max(abs(values[best]), 1e-6)
         yield from _best(rule, run.losses[split], values, best=best, slack=slack)
+
+
+def _gain_left_out(rule: StopRule, values: Sequence[float], best: int) -> str | None:
+    """The epoch that is better than the one that counts as the best, by far more than `min_delta` is there for; None for none."""
+    sign = 1 if rule.mode == "max" else -1
+    top = max(range(len(values)), key=lambda epoch: sign * values[epoch])
+    gain = at_most(sign * (values[top] - values[best]), _GAIN * abs(values[0]))
+    if gain.status is Status.PASSED:
+        return None
+    return (
+        f"it was {shown(values[top])} after epoch {top + 1}, and {shown(values[best])} after epoch {best + 1}, "
+        "which counts as the best"
+    )
 
 
 def _best(rule: StopRule, final: float, values: Sequence[float], *, best: int, slack: float) -> Iterator[Verdict]:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +22,11 @@ from numpy.typing import NDArray
 
 from pytest_mlspec.engines import predictions
 from pytest_mlspec.engines.fit_cost import whole_fit_cost
+from pytest_mlspec.engines.fit_watches import FitWatches
 from pytest_mlspec.engines.generators import perturb_generators, seed_generators, seed_of, torch_is_installed
 from pytest_mlspec.engines.predictions import FloatArray, Kind
 from pytest_mlspec.errors import NotApplicableError, RecipeError, TrainingError
-from pytest_mlspec.evidence import Array, SchedulerUse, TrainingRun
+from pytest_mlspec.evidence import Array, SchedulerUse, TrainingRun, Validations
 from pytest_mlspec.jobs import Interrupt, Resume, Train
 from pytest_mlspec.recipe.oversampling import training_examples
 from pytest_mlspec.recipe.protocol import Examples, Inputs, Recipe
@@ -81,6 +81,7 @@ def run(job: Train | Interrupt | Resume, work: Work) -> Result:
         predictions=kind,
         cost=whole_fit_cost(),
         schedulers=fitted.schedulers,
+        validations=fitted.validations,
     )
     return Result(evidence, predictions.as_arrays(predicted))
 
@@ -99,7 +100,8 @@ def prediction_kind(work: Work) -> Kind:
 class FittedCallable:
     """What the team's fit returned; `classes` is 0 for a regression, `seconds` is what the fit took.
 
-    `row` is the shape of the values of a row, where it has several; `schedulers` are those of torch that were seen in the fit.
+    `row` is the shape of the values of a row, where it has several; `schedulers` are those of torch that were seen in the fit,
+    `validations` the passes over the validation split.
     """
 
     value: Any
@@ -109,6 +111,7 @@ class FittedCallable:
     seconds: float
     row: tuple[int, ...] = ()
     schedulers: tuple[SchedulerUse, ...] = ()
+    validations: Validations | None = None
     # The team's code may compute in single precision and answer in double; nothing tells.
     dtype: str = "float32"
 
@@ -152,36 +155,24 @@ def _fit(work: Work, seed: int) -> FittedCallable:
     examples = {name: splits[name] for name in _FITTED_ON if len(splits.get(name, ()))}
     seed_generators(seed, with_torch=torch_is_installed())
     started = time.perf_counter()
-    schedulers: list[SchedulerUse] = []
-    with _schedulers_seen(schedulers):
+    with FitWatches(examples.get("val")) as watches:
         value = recipe.fit(examples, seed=seed)
     seconds = time.perf_counter() - started
     if value is None:
         raise RecipeError(
             "fit returned nothing", key="recipe.fit", advice="return what predict needs, such as the model"
         )
-    row = prepared.splits["train"].targets.shape[1:]
+    kind, classes = prediction_kind(work), len(prepared.classes)
     return FittedCallable(
-        value, recipe, prediction_kind(work), len(prepared.classes), seconds, row, schedulers=tuple(schedulers)
+        value,
+        recipe,
+        kind,
+        classes,
+        seconds,
+        row=prepared.splits["train"].targets.shape[1:],
+        schedulers=watches.schedulers(),
+        validations=watches.validations(value, kind, classes),
     )
-
-
-@contextmanager
-def _schedulers_seen(seen: list[SchedulerUse]) -> Iterator[None]:
-    """Adds what schedulers of torch did inside the block to `seen`; nothing, where no torch is imported before it."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    from pytest_mlspec.training.scheduler_watch import SchedulerWatch
-
-    with SchedulerWatch() as watch:
-        yield
-    seen += [
-        SchedulerUse(
-            type(each.scheduler).__name__, each.steps, len(each.rates), each.stepped_first, Array.of(each.rates)
-        )
-        for each in watch.seen
-    ]
 
 
 def _history(value: Any) -> FloatArray:

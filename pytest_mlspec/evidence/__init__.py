@@ -66,7 +66,7 @@ from pytest_mlspec.evidence.preparation import (
 )
 from pytest_mlspec.evidence.properties import Search, Violation
 from pytest_mlspec.evidence.records import Evidence, Record, from_record, to_record
-from pytest_mlspec.evidence.schedules import DeclaredRates, SchedulerUse, StopRule
+from pytest_mlspec.evidence.schedules import DeclaredRates, SchedulerUse, StopRule, Validations
 from pytest_mlspec.evidence.steps import ComparedPart, StepComparison
 from pytest_mlspec.evidence.training import Cost, Interruption, SeedRuns, TrainingRun
 
@@ -141,6 +141,7 @@ __all__ = [
     "Telling",
     "Timing",
     "TrainingRun",
+    "Validations",
     "Values",
     "Violation",
     "from_record",

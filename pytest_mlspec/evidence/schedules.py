@@ -49,7 +49,8 @@ class DeclaredRates:
 class SchedulerUse:
     """A scheduler of torch in a team's own fit: its steps, those of its optimiser, and the rate of each of these.
 
-    `stepped_first`: it was stepped before the optimiser was. `rate_S` is that of the first group of parameters.
+    `stepped_first`: it was stepped before the optimiser was. `rate_S` is that of the first group of parameters. `length` is the
+    number of steps that it was made for, where it tells one; `backwards` counts the backward passes of the fit.
     """
 
     name: str
@@ -57,3 +58,21 @@ class SchedulerUse:
     optimizer_steps: int
     stepped_first: bool
     rate_S: Array
+    length: int | None = None
+    backwards: int = 0
+
+
+@dataclass(frozen=True)
+class Validations:
+    """How a team's own fit validated its model, one item for each pass over the validation split.
+
+    `losses` and `scores` are worked out of the model's answers: log loss and accuracy, or the mean squared error and its
+    negative. `kept`: the fit took a copy of the weights then. `returned` is the last pass whose answers the returned model
+    gives, from 0; None where it gives others, or cannot be asked. `loss` is that of the returned model.
+    """
+
+    losses: tuple[float, ...]
+    scores: tuple[float, ...]
+    kept: tuple[bool, ...]
+    returned: int | None
+    loss: float

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_mlspec.evidence.array import Array
-from pytest_mlspec.evidence.schedules import SchedulerUse
+from pytest_mlspec.evidence.schedules import SchedulerUse, Validations
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class TrainingRun:
     `probabilities`, `values`, `clusters`, `tokens`, `embeddings` (whose digest alone is kept), or `labels`, certain ones of an
     estimator that gives no probabilities; their arrays stand in `engines/predictions.py`. `skipped_steps` counts
     the steps of an fp16 training that the scaler left out; `update_ratio_U` is |update| / |weights| of the steps
-    `update_step_U`, counted from 0, that were looked at more closely. `schedulers` are those that were seen in a team's own
-    fit.
+    `update_step_U`, counted from 0, that were looked at more closely. `schedulers` and `validations` are those that were
+    seen in a team's own fit.
     """
 
     engine: str
@@ -81,6 +81,7 @@ class TrainingRun:
     update_step_U: Array = field(default_factory=lambda: Array.of(()))
     cost: Cost | None = field(default=None, metadata={"volatile": True})
     schedulers: tuple[SchedulerUse, ...] = ()
+    validations: Validations | None = None
 
 
 @dataclass(frozen=True)

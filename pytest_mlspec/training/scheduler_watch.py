@@ -7,13 +7,17 @@ its first steps: it wraps the optimiser's `step`, which tells whether there is o
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+# What torch's schedulers call the number of their steps.
+_LENGTHS = ("T_max", "total_steps", "total_iters")
 # One that is made after so many steps is not looked for: to look costs a walk over all objects.
 _LOOKED_AT = (1, 2)
 
@@ -32,23 +36,40 @@ class Scheduled:
         """How often it was stepped while it was seen."""
         return int(self.scheduler.last_epoch) - self.begun_at
 
+    @property
+    def length(self) -> int | None:
+        """How many steps it was made for, where it tells one number."""
+        found = next((getattr(self.scheduler, name) for name in _LENGTHS if hasattr(self.scheduler, name)), None)
+        return found if isinstance(found, int) else None
+
 
 class SchedulerWatch:
-    """Observes what runs inside its block; `seen` holds the schedulers of optimisers that took a step."""
+    """Observes what runs inside its block: `seen` are the schedulers of optimisers that step, `backwards` counts passes."""
 
     def __init__(self) -> None:
         self.seen: list[Scheduled] = []
+        self.backwards = 0
+        self._backward = torch.autograd.backward
         self._rates: dict[int, list[float]] = {}
         self._optimizers: list[Optimizer] = []
         self._handle: Any = None
 
     def __enter__(self) -> SchedulerWatch:
         self._handle = register_optimizer_step_pre_hook(self._before_step)
+        torch.autograd.backward = self._counting(self._backward)  # that of a tensor calls it too
         return self
 
     def __exit__(self, *_: object) -> None:
+        torch.autograd.backward = self._backward
         self._handle.remove()
         self._optimizers.clear()
+
+    def _counting(self, backward: Callable[..., None]) -> Callable[..., None]:
+        def counted(*args: Any, **kwargs: Any) -> None:
+            self.backwards += 1
+            backward(*args, **kwargs)
+
+        return counted
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
         rates = self._rates.get(id(optimizer))

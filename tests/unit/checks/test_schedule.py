@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mlspec.check import Status, Verdict
 from pytest_mlspec.checks.schedule import ScheduleParams, schedule
-from pytest_mlspec.evidence import Array, DeclaredRates, SchedulerUse, StopRule
+from pytest_mlspec.evidence import Array, DeclaredRates, SchedulerUse, StopRule, Validations
 
 from .made import training
 
@@ -138,6 +138,60 @@ def test_a_scheduler_of_an_own_fit_is_judged_by_what_was_seen() -> None:
     assert of_fit(cosine(15), name="CyclicLR").status is Status.PASSED
 
 
+def test_a_scheduler_that_counts_batches_where_the_optimizer_steps_once_for_several_fails() -> None:
+    """One of another length may belong to a fit that ended early."""
+    half = cosine(2 * STEPS)
+
+    assert of_fit(half, length=2 * STEPS, backwards=2 * STEPS).findings == ("schedule.length",)
+    assert of_fit(half, length=2 * STEPS, backwards=STEPS).status is Status.PASSED
+    assert of_fit(half, length=2 * STEPS, backwards=2 * STEPS - 2).status is Status.PASSED
+    assert of_fit(cosine(STEPS), length=STEPS, backwards=STEPS).status is Status.PASSED
+
+
+LOSSES = (1.0, 0.6, 0.4, 0.5, 0.6)
+KEPT = (True, True, True, False, False)
+
+
+def chosen(**changes: Any) -> Verdict:
+    """The verdict on a fit that kept the best weights, and returned them."""
+    scores = tuple(1 - loss for loss in LOSSES)
+    seen = Validations(LOSSES, scores, KEPT, returned=2, loss=LOSSES[2])
+    unknown = declared([], schedule="", unknown="it keeps no rates", is_free=True)
+    return verdict_on([], unknown, validations=replace(seen, **changes))
+
+
+def test_kept_weights_are_returned() -> None:
+    """Or whatever cannot be told, such as a mean of several."""
+    assert chosen().status is Status.PASSED
+    assert chosen().summary == "5 validations were followed"
+    assert chosen(returned=None, loss=0.3).status is Status.PASSED
+
+
+def test_kept_weights_that_are_not_returned_fail() -> None:
+    """They were never loaded, or were no copy."""
+    verdict = chosen(returned=4, loss=0.6)
+
+    assert verdict.findings == ("schedule.best",)
+    assert verdict.facts[0] == "what fit returns answers like the model of validation 5"
+
+
+@pytest.mark.parametrize(
+    "kept", [(False,) * 5, (True,) * 5, (False, True, False, True, False), (False, False, False, True, False)]
+)
+def test_the_last_weights_pass_where_the_best_ones_were_not_kept(kept: tuple[bool, ...]) -> None:
+    """Copies after every epoch, or some of them, are no promise to return the best."""
+    assert chosen(kept=kept, returned=4, loss=0.6).status is Status.PASSED
+
+
+def test_the_worst_weights_fail() -> None:
+    """A comparison that goes the wrong way; by another metric, some are better and some worse."""
+    assert chosen(kept=(True, False, False, False, False), returned=0, loss=1.0).findings == ("schedule.early_stop",)
+    assert (
+        chosen(kept=(True, True, False, False, False), returned=1, loss=0.6, scores=(0.1, 0.9, 0.8, 0.8, 0.8)).status
+        is Status.PASSED
+    )
+
+
 def test_an_engine_without_rates_is_not_applicable() -> None:
     """With its reason."""
     verdict = verdict_on([], declared([], schedule="", unknown="it keeps no rates"))
@@ -193,6 +247,14 @@ def test_a_larger_value_may_be_the_better_one() -> None:
 
     assert ended([0.5, 0.6, 0.7, 0.8], rule=rule).status is Status.PASSED
     assert ended([0.5, 0.6, 0.7, 0.8], rule=replace(rule, min_delta=0.3)).findings == ("schedule.early_stop",)
+
+
+def test_gains_that_min_delta_leaves_out_fail() -> None:
+    """A tenth of the first value is no noise; a hundredth may be."""
+    rule = replace(EARLY, patience=1, min_delta=5.0)
+
+    assert ended([0.5, 0.2], rule=rule, planned=100, final=0.5).findings == ("schedule.early_stop",)
+    assert ended([0.5, 0.495], rule=replace(rule, min_delta=0.01), planned=100, final=0.5).status is Status.PASSED
 
 
 def test_the_best_weights_must_be_the_last_ones() -> None:
