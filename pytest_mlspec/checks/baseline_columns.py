@@ -65,9 +65,34 @@ def shares_of_classes(before: Description, now: Description, limits: Limits) -> 
         )
 
 
+def added_classes(before: Description, now: Description) -> Iterator[Verdict]:
+    """Rows that were added and are all of one class, which was none of the rare ones.
+
+    A team collects more rows of a rare class on purpose. Rows whose label is missing, or was lost, become one of the others.
+    """
+    if before.classes != now.classes or len(now.classes) < 2:
+        return
+    old, new = (_classes_of(description, together=True)[""] for description in (before, now))
+    added = {label: new[label] - old[label] for label in now.classes}
+    changed = [label for label in added if added[label]]
+    if len(changed) != 1 or added[changed[0]] < 0 or not all(old.values()):
+        return
+    label, rare = changed[0], sum(old.values()) / len(old)
+    if at_least(old[label], rare).status is Status.FAILED:
+        return
+    by_chance = differ(old, added)
+    if at_least(by_chance, BUDGET).status is not Status.PASSED:
+        yield failed(f"all {added[label]} rows that were added are of class {label!r}").explained(
+            f"{new[label]} rows of it, recorded {old[label]}; those of every other class are as many as before",
+            advice="are they rows without a label, which were filtered out before?",
+            finding="baseline.class_shares",
+        )
+
+
 def targets(before: Description, now: Description, limits: Limits) -> Iterator[Verdict]:
     """The shares of classes, or the values of a regression."""
     yield from shares_of_classes(before, now, limits)
+    yield from added_classes(before, now)
     for split in before.splits.keys() & now.splits.keys():
         one, other = before.splits[split].targets, now.splits[split].targets
         if one is not None and other is not None and _are_drawn_alike(before, now):

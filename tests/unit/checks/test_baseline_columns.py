@@ -136,6 +136,25 @@ def test_shares_of_classes_are_compared_by_split() -> None:
     assert red(baseline_columns.targets(DESCRIPTION, now, LIMITS)) == ["baseline.class_shares"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "found"),
+    [
+        ({"no": 700, "yes": 200}, ["baseline.class_shares"]),
+        ({"no": 610, "yes": 200}, []),
+        ({"no": 600, "yes": 240}, []),
+        ({"no": 699, "yes": 201}, []),
+        ({"no": 560, "yes": 200}, []),
+    ],
+    ids=["of the commonest", "a few, by chance", "of a rare one", "of both", "gone"],
+)
+def test_added_rows_that_are_all_of_a_common_class_are_red(classes: dict[str, int], found: list[str]) -> None:
+    """Such as rows without a label, which were left out before."""
+    train = replace(DESCRIPTION.splits["train"], classes=classes, rows=sum(classes.values()))
+    now = replace(DESCRIPTION, splits={**DESCRIPTION.splits, "train": train})
+
+    assert red(baseline_columns.added_classes(DESCRIPTION, now)) == found
+
+
 def _with_inputs(**changes: Any) -> Description:
     given = InputDescription("float32", (3,), {"train": uniform(800), "test": uniform(200)}, (1.0, 1.0))
     return replace(DESCRIPTION, inputs={"": replace(given, **changes)})
