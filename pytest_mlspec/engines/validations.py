@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 from torch import nn
 
 from pytest_mlspec.engines import predictions
@@ -67,10 +67,14 @@ def _told(outputs_NK: NDArray[np.float64], kind: Kind, classes: int) -> FloatArr
         return outputs_NK[:, 0] if width == 1 else None
     if width == classes:
         told = (outputs_NK >= 0).all() and np.allclose(outputs_NK.sum(axis=1), 1)
-        return outputs_NK if told else np.asarray(softmax(outputs_NK, axis=1))
+        return outputs_NK if told else _softmax(outputs_NK)
     if width == 1 and classes == 2:
-        return np.asarray(softmax(np.hstack([np.zeros_like(outputs_NK), outputs_NK]), axis=1))
+        return _softmax(np.hstack([np.zeros_like(outputs_NK), outputs_NK]))
     return None
+
+
+def _softmax(logits_NC: NDArray[np.float64]) -> FloatArray:
+    return torch.from_numpy(logits_NC).softmax(dim=1).numpy()
 
 
 def _score(predicted: FloatArray, targets: NDArray[Any], kind: Kind) -> float:
