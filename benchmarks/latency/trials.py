@@ -48,6 +48,7 @@ def missing(records: Path, sizes: Sequence[Size], wanted: int, *, deadline: floa
                     if time.monotonic() > deadline:
                         return
                     yield json.dumps({"size": size.name, "case": case, **_figures(call_of(size, slower=slower))})
+                    made[size.name, case] += 1
 
 
 def read(records: Path) -> list[dict[str, Any]]:
