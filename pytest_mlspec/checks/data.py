@@ -31,6 +31,8 @@ from pytest_mlspec.statistics import differ, more_by_chance
 
 # A random draw gives class counts as far apart as this once in a million.
 _UNLIKELY = 1e-6
+# Whole numbers that are so many times fewer than the numbers they were made of have lost what told these apart.
+_COARSER = 2
 # Rows that are cut end at one length: so many of them, as a share of those that are longer elsewhere.
 _CUT = 0.5
 
@@ -58,7 +60,7 @@ class DataParams(Params):
     `nullable` columns, by their raw or prepared name, may have missing values that the model sees, `mixed` ones texts among
     their numbers, and `telling` ones may give the target away. Classes in `alike` may differ from another one in case or
     blanks alone. `classes` are all that there may be, where they are declared; else those of `codes` may look like a missing
-    label.
+    label. `whole`: inputs around 0 are whole numbers on purpose.
     """
 
     shared_at_most: Rows = 0
@@ -71,6 +73,7 @@ class DataParams(Params):
     alike: Names = ()
     classes: Labels = ()
     codes: Labels = ()
+    whole: bool = False
 
 
 @check("data", needs=lambda p: {"profile": Prepare()})
@@ -99,6 +102,7 @@ def _judged(params: DataParams, profile: DataProfile) -> Verdict:
         *labels_allowed(profile, classes=tuple(map(str, params.classes)), codes=tuple(map(str, params.codes))),
         *labels_contradicted(profile),
         *_shortened(profile),
+        *_rounded(params, profile),
         *_noted(profile),
     )
 
@@ -204,6 +208,22 @@ def _shortened(profile: DataProfile) -> Iterator[Verdict]:
             f"probability that no row of {one.split} is longer by chance: {chance:.0e}",
             advice="is it cut in load or prepare? cut every split at the same length",
             finding="data.cut",
+        )
+
+
+def _rounded(params: DataParams, profile: DataProfile) -> Iterator[Verdict]:
+    """Fractions are written for numbers around 0, as a scaler makes them; without them there is little left."""
+    for each in profile.inputs:
+        around_0 = at_most(each.low, -1).status is Status.PASSED and at_least(each.high, 0).status is Status.PASSED
+        coarser = at_least(profile.raw_numbers, _COARSER * each.distinct + 1).status is Status.PASSED
+        if params.whole or not (each.whole and "float" in each.dtype and around_0 and coarser):
+            continue
+        of = f"input {each.name}" if each.name else "what enters"
+        yield failed(f"{of} holds whole numbers alone, from {shown(each.low)} to {shown(each.high)}").explained(
+            f"{each.distinct} different ones, of {profile.raw_numbers} different numbers in the raw rows",
+            advice="is a fraction cut off: `//` for `/`, astype(int), an array of integers that is written into? Where whole"
+            " numbers are meant, `data: {whole: true}` under checks",
+            finding="data.rounded",
         )
 
 

@@ -114,7 +114,10 @@ class Contradicted:
 
 @dataclass(frozen=True)
 class InputSummary:
-    """What enters the model of the training rows: the type and shape of a row, and figures over all numbers that are finite."""
+    """What enters the model of the training rows: the type and shape of a row, and figures over all numbers that are finite.
+
+    `distinct` is how many different numbers there are; `whole` says that none has a fraction.
+    """
 
     name: str
     dtype: str
@@ -123,6 +126,8 @@ class InputSummary:
     deviation: float
     low: float
     high: float
+    distinct: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,8 @@ class DataProfile:
     the split goes by `group` or `time`, the groups in both splits of a pair, or the rows of the second that are earlier than
     the last of the first. `leaks` is None where the task has no target. `constant` columns have one value in training,
     `identifiers` another one in every row. `one_pool` says that the splits were drawn from rows that were loaded as one.
-    `contradicted` is None where no neighbours could be asked.
+    `contradicted` is None where no neighbours could be asked. `raw_numbers` is how many different numbers the raw training rows
+    hold, of those that `inputs` summarises.
     """
 
     splits: Mapping[str, SplitProfile]
@@ -160,3 +166,4 @@ class DataProfile:
     shortened: tuple[Shortened, ...] = ()
     contradicted: Contradicted | None = None
     inputs: tuple[InputSummary, ...] = ()
+    raw_numbers: int = 0

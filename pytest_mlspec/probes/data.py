@@ -23,7 +23,7 @@ from pytest_mlspec.probes.counts import (
     split_profile,
 )
 from pytest_mlspec.probes.crossing import what_crosses
-from pytest_mlspec.probes.input_summaries import input_summaries
+from pytest_mlspec.probes.input_summaries import input_summaries, raw_numbers
 from pytest_mlspec.probes.label_noise import contradicted
 from pytest_mlspec.probes.leaks import find_leaks
 from pytest_mlspec.probes.sequence_lengths import shortened
@@ -102,6 +102,7 @@ def profile_data(job: Prepare, work: Work) -> Result:
         shortened=shortened(rows, prepared.splits) if look_closely else (),
         contradicted=contradicted(prepared, rows["train"]) if supervised else None,
         inputs=input_summaries(prepared.splits["train"]),
+        raw_numbers=raw_numbers(rows["train"]) if look_closely else 0,
     )
     return Result(profile, to_arrays(keep_preparation(loaded, work.folder)))
 

@@ -177,8 +177,8 @@ LOSS: tuple[Suspect, ...] = (
     ),
     Suspect(
         "truncated_targets",
-        "targets lose their fractions or their precision",
-        {"loss.truncated": 3, "reference_step.truncated": 3},
+        "targets or inputs lose their fractions or their precision",
+        {"loss.truncated": 3, "reference_step.truncated": 3, "data.rounded": 3},
         "integer division, .long() or .int() between data and loss",
     ),
 )

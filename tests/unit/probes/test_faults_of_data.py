@@ -58,6 +58,26 @@ class Digits:
         return (rows.features / 16).astype("float32"), rows.targets
 
 
+class Scaled(Digits):
+    def prepare(self, rows, fitted):
+        return ((rows.features - 4.9) / 6).astype("float32"), rows.targets
+
+
+class Halved(Digits):
+    def prepare(self, rows, fitted):
+        return (rows.features // 8).astype("float32"), rows.targets
+
+
+class Signs(Digits):
+    def prepare(self, rows, fitted):
+        return np.sign(rows.features - 8).astype("int8"), rows.targets
+
+
+class FractionsCutOff(Digits):
+    def prepare(self, rows, fitted):
+        return ((rows.features - 4.9) // 6).astype("float32"), rows.targets
+
+
 class TestInTrain(Digits):
     def split(self, rows):
         splits = drawn(rows)
@@ -213,6 +233,9 @@ def test_built_in_data_pass(project: Project, spec: Mapping[str, Any]) -> None:
     ("name", "changes"),
     [
         ("Digits", {}),
+        ("Scaled", {}),
+        ("Halved", {}),
+        ("Signs", {}),
         ("OversampledAfter", {}),
         ("Days", {}),
         ("Days", BY_DAY),
@@ -232,6 +255,7 @@ def test_healthy_data_of_a_team_pass(project: Project, name: str, changes: Mappi
 @pytest.mark.parametrize(
     ("name", "changes", "told", "finding"),
     [
+        ("FractionsCutOff", {}, "what enters holds whole numbers alone, from -1 to 1", "data.rounded"),
         ("TestInTrain", {}, "rows shared by train and test: 359, at most 0", "data.shared"),
         ("OversampledInLoad", {}, "rows shared by train and test: ", "data.shared"),
         ("NoisyTraining", {}, "labels of train that their neighbours contradict: ", "data.label_noise"),
@@ -255,6 +279,13 @@ def test_planted_faults_are_red(
     assert verdict.status is Status.FAILED
     assert any(line.startswith(told) for line in (verdict.summary, *verdict.facts))
     assert finding in verdict.findings
+
+
+def test_whole_numbers_may_be_meant(project: Project) -> None:
+    """They are told apart from lost fractions by nothing but a word."""
+    project.write("own", OWN)
+
+    assert judged(project, own("FractionsCutOff"), whole=True).status is Status.PASSED
 
 
 def test_a_label_that_is_not_declared_is_red(project: Project) -> None:
