@@ -1,13 +1,14 @@
 """`loss`: the loss is a mean over rows that count for themselves, and it falls as the outputs tell the targets.
 
 Asked of the function that the training takes its steps on, with outputs put in the place of the model's. So nothing is
-trained, and relations are held to rounding: the bounds below are no thresholds of quality.
+trained, and relations are held to rounding: the bounds below are no thresholds of quality. Of a team's own fit, the calls of
+losses by name are judged as far as its first steps show them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pydantic import Field
@@ -31,6 +32,7 @@ from pytest_mlspec.check import (
 )
 from pytest_mlspec.checks.loss_weights import misplaced_weights
 from pytest_mlspec.evidence import LossAnswers, RowsOfLoss
+from pytest_mlspec.evidence.losses import LossCalls
 from pytest_mlspec.jobs import ProbeLoss
 
 _LOGITS = frozenset({"cross_entropy", "focal", "multi_margin", "binary_cross_entropy_with_logits"})
@@ -76,6 +78,8 @@ def _judged(params: LossParams, answers: LossAnswers) -> Verdict:
     if at_least(answers.rows, 2).status is Status.FAILED:
         return errored(f"{answers.rows} rows: a loss is compared on at least 2")
     outputs = list(_outputs(answers))
+    if answers.calls is not None:
+        return _of_calls(answers, answers.calls, outputs)
     if answers.refused:
         seen = [*outputs, *_rows(params, answers)]
         red = [verdict for verdict in seen if verdict.status.red]
@@ -107,6 +111,23 @@ def _judged(params: LossParams, answers: LossAnswers) -> Verdict:
     return first_red(*red).explained(*_facts(answers)) if red else holds.explained(*_facts(answers))
 
 
+def _of_calls(answers: LossAnswers, calls: LossCalls, outputs: Iterable[Verdict]) -> Verdict:
+    """The verdict on calls that were watched: the range of their outputs and the order of their class weights, where seen."""
+    looked_at = [
+        "outputs without bounds" if calls.ranged else "",
+        "class weights in no wrong order" if answers.weights else "",
+    ]
+    told = " and ".join(each for each in looked_at if each)
+    holds = passed(f"{answers.subject} is given {told}")
+    if not told:
+        holds = not_applicable(f"{answers.subject} in the team's own fit: {'; '.join(calls.notes)}")
+    verdict = first_red(holds, *outputs, *misplaced_weights(answers))
+    if verdict.status is Status.NOT_APPLICABLE:
+        return verdict
+    seen = f"{calls.count} calls with {calls.outputs} outputs in the first steps of the team's own fit; nothing else was asked"
+    return verdict.explained(seen, *calls.notes)
+
+
 def _facts(answers: LossAnswers) -> Iterator[str]:
     if answers.counted is not None and at_least(answers.counted, answers.rows).status is Status.FAILED:
         yield f"{answers.counted} of {answers.rows} rows count"
@@ -123,7 +144,7 @@ def _outputs(answers: LossAnswers) -> Iterator[Verdict]:
         always = "probabilities" if answers.extent == "probabilities" else f"always {answers.extent}"
         always = always.replace("always never", "never")
         yield failed(f"the outputs are {always}, and {answers.subject} takes logits").explained(
-            "whatever the parameters of the model are",
+            "" if answers.calls else "whatever the parameters of the model are",
             advice=f"does the model end in {last}? Take it out: the loss has its own softmax or sigmoid",
             finding="loss.range" if answers.extent == "never negative" else "loss.probabilities",
         )

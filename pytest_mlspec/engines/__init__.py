@@ -194,8 +194,6 @@ ENGINES.add(
                 "the team's own fit hides its steps; a recipe with training_step and loss can be asked",
             ),
             ObserveInputs: "the team's own fit hides its layers; a recipe with training_step and loss can be asked",
-            ProbeCapacity: "the team's own fit hides its layers; a recipe with training_step and loss can be asked",
-            ProbeLoss: "the team's own fit hides its loss; a recipe with training_step and loss can be asked",
             SearchProperties: "the team's own fit is trained again for each measurement on its model",
             Serve: "its `predict` takes prepared inputs, and is what the metrics are computed from",
         },

@@ -59,8 +59,25 @@ class CertainLoss:
 
 
 @dataclass(frozen=True)
+class LossCalls:
+    """The calls of losses by name in the first steps of a team's own fit, as far as it learned from them.
+
+    `outputs` is how many numbers they took in all. `ranged` says whether these told what they stay within. `notes` say what
+    could not be told.
+    """
+
+    count: int
+    outputs: int
+    ranged: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LossAnswers:
     """How the loss answers to outputs put in the place of the model's; None where a relation could not be asked.
+
+    With `calls` nothing was put in their place: the team's own calls were watched. Then `extent` is that of the outputs in
+    them, `weights` are what the losses were given, `rows` those that they took, and nothing else is known.
 
     `subject` names the function, `declared` the loss by name that it is, else empty; `told` is what the outputs tell.
     `refused` says why the function could not be asked as one of the outputs, and `draws` that it gives equal outputs another
@@ -98,4 +115,5 @@ class LossAnswers:
     padded: float | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     class_rows: Mapping[str, int] = field(default_factory=dict)
+    calls: LossCalls | None = None
     device: str = "cpu"

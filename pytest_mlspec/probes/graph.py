@@ -78,11 +78,8 @@ class Forward:
                 yield Chain(first.name, call.name, _is_narrow(first, call), pooling)
 
     def last_operation(self) -> str:
-        """The name of what gives the outputs, such as `Relu`; that of a layer is `Addmm` or the like."""
-        node = self.outputs.grad_fn
-        while node is not None and _kind(node) in _SHAPES | _PARTS:
-            [node] = _parents(node)[:1] or [None]
-        return "" if node is None else _kind(node)
+        """The name of what gives the outputs, as `last_operation` tells it."""
+        return last_operation(self.outputs)
 
     def narrowest(self) -> tuple[str, int] | None:
         """The layer that every output goes through with the fewest numbers of a row, and how many it gives."""
@@ -131,6 +128,14 @@ class Forward:
             pooling |= kind in _POOLING
             node = parents[0]
         return None, False
+
+
+def last_operation(outputs: Tensor) -> str:
+    """The name of what gives `outputs`, such as `Relu`; that of a layer is `Addmm` or the like."""
+    node: Node | None = outputs.grad_fn
+    while node is not None and _kind(node) in _SHAPES | _PARTS:
+        [node] = _parents(node)[:1] or [None]
+    return "" if node is None else _kind(node)
 
 
 def forward_of(module: nn.Module, call: Callable[[], Tensor]) -> Forward:

@@ -22,13 +22,13 @@ _FEWEST = 16
 # Large moves make outputs of deep models infinite, small ones leave those of a small weight where they are.
 _MOVES = (1.0, 0.3, 0.1)
 _ROUNDING = 1e-4
-_OF_SUMS = ("probabilities", "log-probabilities")
+OF_SUMS = ("probabilities", "log-probabilities")
 
 
 def extent_of(model: nn.Module, answer: Callable[[], Tensor], *, axis: int) -> Extent:
     """The extent of what `answer` gives; moves the parameters of `model`, and leaves them moved. Classes lie along `axis`."""
     first = answer()
-    possible = _extents(first, axis)
+    possible = extents_of(first, axis)
     draws = 0
     varied = False
     for outputs in _moved(model, answer) if possible else ():
@@ -36,11 +36,11 @@ def extent_of(model: nn.Module, answer: Callable[[], Tensor], *, axis: int) -> E
             continue
         draws += 1
         varied = varied or not torch.allclose(outputs, first)
-        found = _extents(outputs, axis)
+        found = extents_of(outputs, axis)
         possible = [name for name in possible if name in found]
         if not possible:
             break
-    if not possible or possible[0] in _OF_SUMS:  # no sum is 1 in every row by chance
+    if not possible or possible[0] in OF_SUMS:  # no sum is 1 in every row by chance
         return possible[0] if possible else "free"
     return possible[0] if varied and draws >= _FEWEST else "free"
 
@@ -59,7 +59,7 @@ def _moved(model: nn.Module, answer: Callable[[], Tensor]) -> Iterator[Tensor]:
         yield answer()
 
 
-def _extents(outputs: Tensor, axis: int) -> list[Extent]:
+def extents_of(outputs: Tensor, axis: int) -> list[Extent]:
     """The extents that `outputs` lie in, the narrowest first."""
     values = outputs.double()
     several = values.dim() > 1 and values.shape[axis] > 1

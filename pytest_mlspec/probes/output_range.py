@@ -16,7 +16,7 @@ from pytest_mlspec.evidence import OutputRange
 from pytest_mlspec.recipe.protocol import Examples
 from pytest_mlspec.training.batches import Batch
 
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     "Relu": (0.0, math.inf),
     "Softplus": (0.0, math.inf),
     "Exp": (0.0, math.inf),
@@ -39,7 +39,7 @@ def output_range(operation: str, examples: Examples, assembly: Assembly) -> Outp
 
     Targets are those that the loss sees, of `examples`.
     """
-    if operation not in _RANGES:
+    if operation not in RANGES:
         return None
     declared = assembly.declared
     if declared.classes or declared.kind == "tokens":
@@ -50,7 +50,7 @@ def output_range(operation: str, examples: Examples, assembly: Assembly) -> Outp
     targets = torch.from_numpy(seen.targets).double()
     if not reads_values or not targets.numel():
         return OutputRange(operation, logits=False)
-    low, high = _RANGES[operation]
+    low, high = RANGES[operation]
     outside = ((targets < low - _SLACK) | (targets > high + _SLACK)).double().mean()
     return OutputRange(operation, logits=False, outside=float(outside))
 

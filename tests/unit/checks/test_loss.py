@@ -10,6 +10,7 @@ import pytest
 from pytest_mlspec.check import Status, Verdict
 from pytest_mlspec.checks.loss import LossParams, loss
 from pytest_mlspec.evidence import CertainLoss, LossAnswers, RowsOfLoss, StartLoss
+from pytest_mlspec.evidence.losses import LossCalls
 
 DEFAULT = LossParams()
 ROWS = RowsOfLoss(times=1.0, coupled=1e-15, reordered=1e-15, of_halves=0.97)
@@ -30,6 +31,16 @@ OF_OWN = LossAnswers(
     agreement={"0": 1.0, "1": 1.0},
 )
 OF_VALUES = replace(OF_OWN, told="values", takes_logits=False, certain=None, agreement={"all": 1.0}, unseen=0.0)
+OF_CALLS = LossAnswers(
+    "cross_entropy",
+    declared="cross_entropy",
+    told="classes",
+    rows=640,
+    extent="free",
+    weights={"a": 0.3, "b": 0.6, "c": 2.1},
+    class_rows={"a": 60, "b": 30, "c": 10},
+    calls=LossCalls(count=10, outputs=1920, ranged=True),
+)
 
 
 def verdict_on(answers: LossAnswers = OF_OWN, *, params: LossParams = DEFAULT, **changes: Any) -> Verdict:
@@ -225,3 +236,49 @@ def test_a_step_that_cannot_be_asked_is_not_applicable_with_the_reason() -> None
 def test_what_was_not_measured_is_an_error(changes: dict[str, Any]) -> None:
     """Never a pass."""
     assert verdict_on(**changes).status is Status.ERROR
+
+
+def test_calls_of_an_own_fit_pass_by_what_was_seen() -> None:
+    """The verdict says what that was, and rests on the rows of the calls."""
+    verdict = verdict_on(OF_CALLS)
+    of_range = verdict_on(OF_CALLS, weights={})
+
+    assert verdict.status is of_range.status is Status.PASSED
+    assert verdict.summary == "cross_entropy is given outputs without bounds and class weights in no wrong order"
+    assert of_range.summary == "cross_entropy is given outputs without bounds"
+    assert verdict.facts == (
+        "10 calls with 1920 outputs in the first steps of the team's own fit; nothing else was asked",
+    )
+    assert verdict.n == 640
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding", "summary"),
+    [
+        (
+            {"class_rows": {"a": 10, "b": 30, "c": 60}},
+            "loss.weights",
+            "class weights are in another order: c weighs most, a least",
+        ),
+        ({"extent": "never negative"}, "loss.range", "the outputs are never negative, and cross_entropy takes logits"),
+        ({"extent": "probabilities"}, "loss.probabilities", "the outputs are probabilities, and cross_entropy takes"),
+    ],
+)
+def test_calls_of_an_own_fit_fail_by_weights_and_range(changes: dict[str, Any], finding: str, summary: str) -> None:
+    """Each by itself."""
+    verdict = verdict_on(OF_CALLS, **changes)
+
+    assert (verdict.status, verdict.findings) == (Status.FAILED, (finding,))
+    assert verdict.summary.startswith(summary)
+
+
+def test_calls_of_an_own_fit_that_tell_nothing_are_not_applicable() -> None:
+    """With the reason; where weights were seen, they are judged all the same."""
+    few = LossCalls(count=2, outputs=40, ranged=False, notes=("its outputs are too few",))
+    verdict = verdict_on(OF_CALLS, weights={}, calls=few)
+    of_weights = verdict_on(OF_CALLS, calls=few)
+
+    assert verdict.status is Status.NOT_APPLICABLE
+    assert verdict.summary == "cross_entropy in the team's own fit: its outputs are too few"
+    assert of_weights.summary == "cross_entropy is given class weights in no wrong order"
+    assert of_weights.facts[-1] == "its outputs are too few"

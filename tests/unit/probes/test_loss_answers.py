@@ -324,7 +324,7 @@ def test_one_row_is_not_enough(project: Project) -> None:
         asked(project, {**spec, "model": DIGITS["model"]})
 
 
-@pytest.mark.parametrize("engine", ["sklearn", "callable", "keras", "sentence_transformers"])
+@pytest.mark.parametrize("engine", ["sklearn", "keras", "sentence_transformers"])
 def test_an_engine_without_a_loss_of_outputs_says_so(engine: str) -> None:
     """Not applicable, with the reason."""
     assert "loss" in ENGINES.find(engine).cannot(ProbeLoss())
