@@ -23,11 +23,13 @@ class FitWatches(ExitStack):
     def __enter__(self) -> FitWatches:
         super().__enter__()
         if "torch" in sys.modules:
+            from pytest_mlspec.training.global_hooks import compiled_beside_hooks
             from pytest_mlspec.training.scheduler_watch import SchedulerWatch
             from pytest_mlspec.training.validation_watch import ValidationWatch
 
             self._schedulers = self.enter_context(SchedulerWatch())
             if self._val is not None:
+                self.enter_context(compiled_beside_hooks())
                 self._validations = self.enter_context(ValidationWatch(self._val.inputs))
         return self
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pytest_mlspec.engines import ENGINES
 from pytest_mlspec.engines.generators import torch_is_installed
 from pytest_mlspec.errors import NotApplicableError
 from pytest_mlspec.jobs import WatchLoop
@@ -24,7 +25,7 @@ def watch_loop(job: WatchLoop, work: Work) -> Result:
     from pytest_mlspec.probes import loop_runs
 
     engine = work.spec.train.engine.use
-    if engine == "callable":
+    if ENGINES.find(engine).kind == "own":
         trace = loop_runs.of_a_fit(work)
     elif engine == "torch":
         trace = loop_runs.of_torch(work)

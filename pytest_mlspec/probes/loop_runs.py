@@ -18,7 +18,7 @@ from pytest_mlspec.engines.assembly import Assembly, assemble
 from pytest_mlspec.engines.fitting import fitted
 from pytest_mlspec.engines.outside import from_outside
 from pytest_mlspec.engines.splits import Splits
-from pytest_mlspec.errors import MlspecError
+from pytest_mlspec.errors import MlspecError, NotApplicableError
 from pytest_mlspec.evidence import LoopTrace, RowUse
 from pytest_mlspec.jobs import Train
 from pytest_mlspec.probes.loop_rows import Stream, entered_splits, is_one_order, row_use, stream_of
@@ -28,6 +28,7 @@ from pytest_mlspec.recipe.oversampling import training_examples
 from pytest_mlspec.recipe.protocol import Examples, Inputs
 from pytest_mlspec.recipe.work import Work
 from pytest_mlspec.training.determinism import deterministic_algorithms
+from pytest_mlspec.training.global_hooks import compiled_beside_hooks
 from pytest_mlspec.training.watch import Seen, Watch
 from pytest_mlspec.training.watch_rows import RowFinder
 
@@ -52,7 +53,7 @@ def of_a_fit(work: Work) -> LoopTrace:
     seed = work.spec.train.seed
     train = training_examples(work.prepared, work.spec)
     finder = _finder(train.inputs, [work.prepared.splits[name].inputs for name in _others(work)])
-    with Watch(finder) as watch:
+    with compiled_beside_hooks(), Watch(finder) as watch:
         model = own_fit.restore(Train(seed=seed), work)
     seen = watch.seen
     if not seen.count:
@@ -100,9 +101,12 @@ def of_torch(work: Work) -> LoopTrace:
 
 
 def of_a_trainer(work: Work) -> LoopTrace:
-    """The first epochs that the trainer of an engine takes."""
+    """The first epochs that the trainer of an engine takes; raises NotApplicableError where it tells no steps."""
     work = _without_early_stop(work)
     engine = work.spec.train.engine.use
+    trainer = import_module(ENGINES.find(engine).module)
+    if not hasattr(trainer, "take_steps"):
+        raise NotApplicableError(f"the engine {engine} takes no steps that can be watched")
     seed = work.spec.train.seed
     models: list[nn.Module] = []
     with from_outside("the watched training", key="model"), deterministic_algorithms(work.spec.train.deterministic):
@@ -110,8 +114,7 @@ def of_a_trainer(work: Work) -> LoopTrace:
         finder = _finder_of(assembly, work)
         until, whole = _length(assembly, seed)
         with Watch(finder) as watch:
-            taken_by = import_module(ENGINES.find(engine).module)
-            taken_by.take_steps(work, until, begin=models.append, after_step=lambda model: None)
+            trainer.take_steps(work, until, begin=models.append, after_step=lambda model: None)
     seen = watch.seen
     fields = {
         **state_fields(seen, finder, models),
@@ -183,7 +186,7 @@ def _with_other_seed(trace: LoopTrace, seen: Seen, finder: RowFinder, work: Work
         if count >= _STEPS_OF_OTHER_SEED:
             raise _Enough
 
-    with Watch(finder, after_step=end) as other:
+    with compiled_beside_hooks(), Watch(finder, after_step=end) as other:
         try:
             with suppress(_Enough):
                 own_fit.restore(Train(seed=trace.seed + 1), work)

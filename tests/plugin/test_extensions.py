@@ -13,6 +13,39 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text("utf-8")
 CONFTEST = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 (SPEC,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 
+OWN_ENGINE = """
+import torch
+from torch import nn
+
+from pytest_mlspec.extending import engine
+
+@engine("mine")
+def mine(examples, *, seed):
+    torch.manual_seed(seed)
+    x, y = (torch.from_numpy(each) for each in (examples["train"].inputs, examples["train"].targets))
+    model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(40):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x.float()), y).backward()
+        optimizer.step()
+
+    def predict(inputs):
+        with torch.no_grad():
+            return model(torch.from_numpy(inputs).float()).softmax(1).numpy()
+
+    return predict
+"""
+
+OWN_ENGINE_SPEC = """
+mlspec: 1
+name: own
+task: multiclass
+data: {source: sklearn.digits, split: {test: 0.4, val: 0.1}}
+train: {engine: mine}
+checks: standard
+"""
+
 NAMED_TWICE = """
 from pytest_mlspec.extending import Params, Verdict, check, passed
 
@@ -88,6 +121,14 @@ def test_the_guide_is_true(project: Project, workers: tuple[str, ...]) -> None:
     project.write("specs/line.mlspec.yaml", SPEC)
 
     project.run(*workers).assert_outcomes(passed=5)
+
+
+def test_an_engine_of_the_teams_own_takes_every_standard_check(project: Project) -> None:
+    """Those that cannot look into it are not applicable, and say why."""
+    project.write("conftest.py", OWN_ENGINE)
+    project.write("specs/own.mlspec.yaml", OWN_ENGINE_SPEC)
+
+    project.run().assert_outcomes(passed=9, skipped=12)
 
 
 def test_every_extension_of_the_guide_takes_less_than_fifteen_lines() -> None:

@@ -141,3 +141,14 @@ def test_a_fault_is_red(project: Project, recipe: str, finding: str) -> None:
     verdict = judged(project, recipe)
 
     assert (verdict.status, verdict.findings) == (Status.FAILED, (finding,)), verdict.summary
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+def test_a_fit_that_compiles_its_model_is_watched_without_a_warning(project: Project) -> None:
+    """Where warnings are errors, as in these tests."""
+    network = "    def network(self):\n        return torch.compile(super().network(), backend='eager')\n"
+    compiled = f"\nclass Compiled(Chooses):\n{network}"
+    project.write("team", BASE + FITS + compiled)
+
+    assert judged(project, "Compiled").summary == "LinearLR stepped with its optimiser, 8 validations were followed"
