@@ -62,7 +62,9 @@ def recorded(project: Project, monkeypatch: pytest.MonkeyPatch) -> Description:
     return baselines.read(baselines.text_of({"x": found}), "x")["x"]
 
 
-def compared(project: Project, recorded: Description, *changes: tuple[str, str], **spec: Any) -> Verdict:
+def compared(
+    project: Project, recorded: Description, *changes: tuple[str, str], same_model: bool = False, **spec: Any
+) -> Verdict:
     code = NET
     for old, new in changes:
         assert old in code
@@ -70,7 +72,7 @@ def compared(project: Project, recorded: Description, *changes: tuple[str, str],
     project.write("nets", code)
     now = described(project, {**SPEC, **spec})
     _forget()
-    return baseline(BaselineParams(), now, Recorded("x.json", "x.yaml", recorded))
+    return baseline(BaselineParams(same_model=same_model), now, Recorded("x.json", "x.yaml", recorded))
 
 
 def _forget() -> None:
@@ -134,11 +136,32 @@ def test_what_the_spec_declares_otherwise_is_no_change(
 def test_another_model_by_the_teams_own_code_is_red(
     project: Project, recorded: Description, changes: list[tuple[str, str]], finding: str
 ) -> None:
-    """While the spec says the same."""
-    verdict = compared(project, recorded, *changes)
+    """While the spec says the same, and that the model is the same."""
+    verdict = compared(project, recorded, *changes, same_model=True)
 
     assert verdict.status is Status.FAILED
     assert verdict.findings == (f"baseline.{finding}",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ([(TWO, "F.gelu(self.two(hidden))")], "the model answers otherwise with the same parameters"),
+        (
+            [("Dropout(0.2)", "Dropout(0.3)")],
+            "the model has other layers: drop is Dropout(p=0.3), it was Dropout(p=0.2)",
+        ),
+    ],
+    ids=["activation", "dropout"],
+)
+def test_an_exchanged_activation_or_rate_is_told(
+    project: Project, recorded: Description, changes: list[tuple[str, str]], told: str
+) -> None:
+    """A team changes them as it changes a width."""
+    verdict = compared(project, recorded, *changes)
+
+    assert (verdict.status, verdict.findings) == (Status.PASSED, ())
+    assert told in "; ".join((verdict.summary, *verdict.facts))
 
 
 @pytest.mark.parametrize("spec", [DIGITS, CANCER], ids=["multiclass", "binary"])
