@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=Path, default=Path("faults.jsonl"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="jobs at a time")
-    parser.add_argument("--chunk", type=int, default=16, help="instances in one session of pytest")
+    parser.add_argument("--chunk", type=int, default=24, help="instances in one session of pytest")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stops after so many")
     parser.add_argument("--only", nargs="+", default=(), metavar="TEXT", help="instances whose name holds one of these")
     parser.add_argument("--slice", action="store_true", help="a few faults and their healthy projects: does it work?")
@@ -77,7 +77,7 @@ def run(
     records: Path,
     *,
     workers: int,
-    chunk: int = 16,
+    chunk: int = 24,
     keep: bool = False,
     deadline: float = float("inf"),
 ) -> None:
