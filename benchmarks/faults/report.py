@@ -137,7 +137,7 @@ def _held_back(records: Records) -> Iterator[str]:
     pairs = scored(records, held_back=True)
     silent = [pair for pair in pairs if pair.silent]
     yield (
-        f"Held back, and never looked at while anything was tuned: caught {share([p.caught for p in pairs])}, of the silent ones"
+        f"Held back while the rules were tuned: caught {share([p.caught for p in pairs])}, of the silent ones"
         f" {share([p.caught for p in silent])}, true cause among the first three of those caught"
         f" {share([p.causes for p in pairs if p.caught])}."
     )
